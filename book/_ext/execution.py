@@ -1,0 +1,345 @@
+"""Run the chapters: in parallel, once, and again only when something they use has changed.
+
+A chapter's outputs are kept in jupyter-cache under a key made of its cells and of all that the
+cells reach: the modules of ``udl`` that they import (followed through the package's own imports),
+the files those modules read, the data sets at hand, and the installed packages. The key travels
+in the notebook's kernelspec, which jupyter-cache hashes together with the cells.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import re
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import nbformat
+from jupyter_cache import get_cache
+from jupyter_cache.base import CacheBundleIn
+from myst_nb.core.read import create_nb_reader
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from sphinx.errors import ExtensionError
+from sphinx.util import logging
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+    from sphinx.config import Config
+    from sphinx.environment import BuildEnvironment
+
+logger = logging.getLogger(__name__)
+KERNELSPEC = re.compile(r"(?<=\n)kernelspec:\n((?:[ \t]+.*\n)+)")
+
+# Run in the chapter's kernel after its last cell: what the trust panel shows, and which modules
+# were really loaded, held against those that the key was made of.
+REPORT = """
+import json, platform, sys
+from importlib.metadata import version
+_names = ("udl", "numpy", "matplotlib", "pandas", "torch")
+_torch = sys.modules.get("torch")
+_data = sys.modules.get("udl.data")
+print(json.dumps({
+    "python": platform.python_version(),
+    "versions": {n: version(n) for n in _names if n in sys.modules},
+    "device": "GPU: " + _torch.cuda.get_device_name()
+        if _torch and _torch.cuda.is_available() else "CPU",
+    "modules": sorted(m for m in sys.modules if m == "udl" or m.startswith("udl.")),
+    "data": [
+        {"name": p.name, "source": p.source, "sha256": p.sha256, "license": p.license}
+        for p in (_data.loaded() if _data else [])
+    ],
+}))
+"""
+
+
+class Imports(NamedTuple):
+    """What one module of the package names: other modules, and files beside it."""
+
+    modules: frozenset[str]
+    files: frozenset[Path]
+
+
+class Package:
+    """The import graph of one package, read from its source; nothing is imported."""
+
+    def __init__(self, folder: Path) -> None:
+        self.name = folder.name
+        self.paths = {
+            ".".join((self.name, *path.relative_to(folder).with_suffix("").parts)).removesuffix(
+                ".__init__"
+            ): path
+            for path in sorted(folder.rglob("*.py"))
+        }
+        self.files = [
+            path
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and path.suffix not in {".py", ".pyc", ".typed"}
+        ]
+        self._imports: dict[str, Imports] = {}
+
+    def named(self, source: str, module: str = "", *, is_package: bool = False) -> set[str]:
+        """Modules of the package that a piece of source names, lazy attributes included."""
+        found: set[str] = set()
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                parts = module.split(".")
+                base = parts[: len(parts) - node.level + is_package] if node.level else []
+                origin = ".".join([*base, *filter(None, [node.module])])
+                found |= {origin} | {f"{origin}.{alias.name}" for alias in node.names}
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                found.add(f"{node.value.id}.{node.attr}")
+        parents = {name[: m.start()] for name in found for m in re.finditer(r"\.", name)}
+        return (found | parents) & self.paths.keys()
+
+    def imports(self, module: str) -> Imports:
+        if module not in self._imports:
+            path = self.paths[module]
+            source = path.read_text(encoding="utf-8")
+            is_package = path.name == "__init__.py"
+            files = {file for file in self.files if file.name in source}
+            modules = self.named(source, module, is_package=is_package) - {module}
+            self._imports[module] = Imports(frozenset(modules), frozenset(files))
+        return self._imports[module]
+
+    def reach(self, source: str) -> set[str]:
+        """Every module that running ``source`` can load from the package."""
+        todo, seen = self.named(source), set[str]()
+        while todo:
+            module = todo.pop()
+            seen.add(module)
+            todo |= self.imports(module).modules - seen
+        return seen
+
+    def digest(self, modules: set[str]) -> str:
+        paths = {self.paths[m] for m in modules} | {
+            file for m in modules for file in self.imports(m).files
+        }
+        sha = hashlib.sha256()
+        for path in sorted(paths):
+            sha.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+        return sha.hexdigest()
+
+
+@cache
+def environment() -> str:
+    """What is installed, and whether there is a GPU: both can change a number."""
+    packages = sorted(f"{d.name}=={d.version}" for d in distributions())
+    return json.dumps([packages, Path("/dev/nvidiactl").exists()])
+
+
+@cache
+def data_at_hand() -> str:
+    from udl import data
+
+    return json.dumps(data.available(), sort_keys=True)
+
+
+def read(app: Sphinx, docname: str, text: str) -> nbformat.NotebookNode | None:
+    """Return the page as a notebook, or None if it has no cells to run."""
+    path = str(app.env.doc2path(docname))
+    reader = create_nb_reader(path, app.env.myst_config, app.env.mystnb_config, text)
+    return reader.read(text) if reader and reader.read_fmt else None
+
+
+def code(nb: nbformat.NotebookNode) -> str:
+    """Return the cells as one Python source; lines that only IPython understands are left out."""
+    lines = "\n".join(c.source for c in nb.cells if c.cell_type == "code").splitlines()
+    return "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in lines)
+
+
+def with_key(text: str, value: str) -> str:
+    """Put the key in the front matter, on as many lines as there were."""
+
+    def flow(match: re.Match[str]) -> str:
+        inner = ", ".join(line.strip() for line in match[1].splitlines())
+        return f'kernelspec: {{{inner}, language: python, udl: "{value}"}}' + "\n" * (1 + match[1].count("\n"))
+
+    return KERNELSPEC.sub(flow, text, count=1)
+
+
+class Page(NamedTuple):
+    """One page with cells, ready to run: its text with the key in it, and as a notebook."""
+
+    path: Path
+    source: str
+    text: str
+    notebook: nbformat.NotebookNode
+    reached: set[str]
+    key: str
+
+
+def prepared(app: Sphinx, docname: str) -> Page | None:
+    """Return a page ready to run; None if it has nothing to run."""
+    path = Path(app.env.doc2path(docname))
+    source = path.read_text(encoding="utf-8")
+    nb = read(app, docname, source)
+    if nb is None or not any(cell.cell_type == "code" for cell in nb.cells):
+        return None
+    package: Package = app.env.udl_package  # type: ignore[attr-defined]
+    reached = package.reach(code(nb))
+    uses_data = f"{package.name}.data" in reached
+    parts = [package.digest(reached), environment(), data_at_hand() if uses_data else ""]
+    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    text = with_key(source, key)
+    nb = read(app, docname, text)
+    if nb is None or "udl" not in nb.metadata.kernelspec:
+        raise ExtensionError(f"{path}: the front matter has no kernelspec with indented lines")
+    return Page(path, source, text, nb, reached, key)
+
+
+def explain(path: Path, text: str, nb: nbformat.NotebookNode, error: Exception) -> str:
+    """Say in which chapter, cell and line an error happened."""
+    ran = [i for i, c in enumerate(nb.cells) if c.cell_type == "code" and c.execution_count]
+    index = next(
+        (i for i in ran if any(o.output_type == "error" for o in nb.cells[i].outputs)),
+        ran[-1] if ran else 0,
+    )
+    cell = nb.cells[index]
+    start = nb.metadata["source_map"][index]
+    lines, first = text.splitlines(), cell.source.splitlines()[0]
+    while start < len(lines) and lines[start] != first:
+        start += 1
+    trace = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    within = re.search(r"Cell In\[\d+\], line (\d+)", trace)
+    line = start + int(within[1]) if within else start + 1
+    number = sum(c.cell_type == "code" for c in nb.cells[: index + 1])
+    return f"{path}:{line}: code cell {number} failed\n{trace.strip()}"
+
+
+def execute(run: Page, timeout: int) -> dict[str, object]:
+    """Run a chapter's cells in a fresh kernel; returns its report, or raises with the place."""
+    began = time.perf_counter()
+    env = os.environ | {"UDL_BOOK": "1", "UDL_OFFLINE": "1", "PYTHONHASHSEED": "0"}
+    env |= {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+    quiet = ["--log-level=ERROR"]
+    # Timings would go into the cells, and the cells into the key.
+    client = NotebookClient(
+        run.notebook, timeout=timeout, extra_arguments=quiet, record_timing=False
+    )
+    cells = run.notebook.cells
+    try:
+        with client.setup_kernel(env=env, cwd=str(run.path.parent)):
+            for index, cell in enumerate(cells):
+                client.execute_cell(cell, index)
+            seconds = time.perf_counter() - began
+            cells.append(nbformat.v4.new_code_cell(REPORT))
+            report = client.execute_cell(cells[-1], len(cells) - 1, store_history=False)
+            cells.pop()
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        raise ExtensionError(explain(run.path, run.text, run.notebook, error)) from error
+    facts = json.loads("".join(o.text for o in report.outputs if o.output_type == "stream"))
+    hidden = set(facts.pop("modules")) - run.reached - {"udl"}
+    if hidden:
+        raise ExtensionError(
+            f"{run.path}: running it loads {', '.join(sorted(hidden))}, which its imports do not "
+            "show: the cache could serve stale outputs. Import what a cell uses by name."
+        )
+    return facts | {"execution_seconds": seconds}
+
+
+def execute_missing(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
+    """Before pages are read: run, side by side, those that the cache has no outputs for."""
+    store = get_cache(app.config.nb_execution_cache_path)
+    env.udl_prepared = {}  # type: ignore[attr-defined]
+    runs = []
+    for docname in docnames:
+        page = prepared(app, docname)
+        if page is None:
+            continue
+        env.udl_prepared[docname] = page  # type: ignore[attr-defined]
+        try:
+            store.match_cache_notebook(page.notebook)
+        except KeyError:
+            runs.append(page)
+    failures = []
+    if runs:
+        logger.info("executing %s", ", ".join(run.path.stem for run in runs))
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        timeout = app.config.nb_execution_timeout
+        futures = [pool.submit(execute, run, timeout) for run in runs]
+        for run, future in zip(runs, futures, strict=True):
+            try:
+                facts = future.result()
+            except ExtensionError as error:
+                failures.append(str(error))
+                continue
+            bundle = CacheBundleIn(run.notebook, str(run.path), data=facts)
+            store.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+            logger.info("%s: %.1f s", run.path.stem, facts["execution_seconds"])
+    if failures:
+        raise ExtensionError("\n\n".join(failures))
+
+
+def serve(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Hand the page with its key to MyST-NB, which then finds its outputs in the cache."""
+    page: Page | None = app.env.udl_prepared.get(docname)  # type: ignore[attr-defined]
+    if page is None:
+        return
+    if source[0] != page.path.read_text(encoding="utf-8") or page.source != source[0]:
+        raise ExtensionError(f"{page.path} changed while the book was being built: build again")
+    source[0] = page.text
+    store = get_cache(app.config.nb_execution_cache_path)
+    facts = store.match_cache_notebook(page.notebook).data
+    app.env.udl_reports[docname] = facts | {"key": page.key}  # type: ignore[attr-defined]
+
+
+def outdated(
+    app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]
+) -> list[str]:
+    """Pages whose text is the same, but not what their cells reach."""
+    if not hasattr(env, "udl_reports"):
+        env.udl_reports = {}  # type: ignore[attr-defined]
+    env.udl_package = Package(Path(app.confdir) / app.config.udl_package)  # type: ignore[attr-defined]
+    stale = []
+    for docname, report in env.udl_reports.items():
+        if docname not in added | changed | removed:
+            page = prepared(app, docname)
+            if page is None or page.key != report["key"]:
+                stale.append(docname)
+    return stale
+
+
+def forget(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
+    getattr(env, "udl_reports", {}).pop(docname, None)
+
+
+def start_clean_after_a_failure(app: Sphinx, config: Config) -> None:
+    """Forget what an unfinished build has read: Sphinx would not repeat a warning it gave then."""
+    marker = Path(app.doctreedir).with_name("unfinished")
+    if marker.exists():
+        shutil.rmtree(app.doctreedir, ignore_errors=True)
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.touch()
+
+
+def finish(app: Sphinx, exception: Exception | None) -> None:
+    app.env.udl_prepared = {}  # type: ignore[attr-defined]
+    if exception is None and app._warncount == 0:
+        reports = getattr(app.env, "udl_reports", {})
+        target = Path(app.doctreedir).with_name("execution.json")
+        partial = target.with_suffix(".partial")
+        partial.write_text(json.dumps(reports, indent=2, sort_keys=True), encoding="utf-8")
+        partial.replace(target)
+        Path(app.doctreedir).with_name("unfinished").unlink(missing_ok=True)
+
+
+def setup(app: Sphinx) -> dict[str, object]:
+    """Connect to Sphinx."""
+    app.add_config_value("udl_package", "src/udl", "env")
+    app.connect("config-inited", start_clean_after_a_failure)
+    app.connect("env-get-outdated", outdated)
+    app.connect("env-before-read-docs", execute_missing)
+    app.connect("source-read", serve)
+    app.connect("env-purge-doc", forget)
+    app.connect("build-finished", finish)
+    return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}

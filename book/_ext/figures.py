@@ -1,0 +1,106 @@
+"""Figures that belong to the page: drawn in it, colored by its theme, described and numbered.
+
+A cell's SVG is placed in the page itself. That saves a request, and the palette of ``udl.plot``
+becomes the theme's variables, so that a figure is as readable in the dark as in the light.
+"""
+
+from __future__ import annotations
+
+import re
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from docutils import nodes
+from sphinx.util import logging
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+    from sphinx.writers.html5 import HTML5Translator
+
+logger = logging.getLogger(__name__)
+
+PALETTE = ("INK", "MUTED", "GRID", "PAPER", "BLUE", "ORANGE", "GREEN", "PURPLE", "GOLD")
+
+
+class drawing(nodes.General, nodes.Element):  # noqa: N801 (docutils nodes are lower case)
+    """An SVG placed in the page, with the text that describes it."""
+
+
+def colors() -> dict[str, str]:
+    from udl import plot
+
+    return {str(getattr(plot, name)).lower(): f"var(--udl-{name.lower()})" for name in PALETTE}
+
+
+GLYPH = re.compile(r'<path id="(DejaVu[^"]*)"[^>]*/>')
+
+
+def share_glyphs(svg: str, seen: set[str]) -> str:
+    """Drop the letter shapes that an earlier figure of the page has drawn already."""
+
+    def once(match: re.Match[str]) -> str:
+        first = match[1] not in seen
+        seen.add(match[1])
+        return match[0] if first else ""
+
+    return GLYPH.sub(once, svg)
+
+
+def themed(svg: str, prefix: str, alt: str) -> str:
+    """Return SVG markup ready to stand in a page: own ids, theme colors, a description."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'\b(id|xlink:href|href)="(#?)(?!#?DejaVu)', rf'\1="\2{prefix}-', svg)
+    svg = svg.replace(f'="{prefix}-data:', '="data:')
+    svg = svg.replace("url(#", f"url(#{prefix}-").replace("xlink:href", "href")
+    svg = re.sub(r' (version|xmlns:xlink)="[^"]*"', "", svg)
+    # A hundredth of a point is finer than any screen.
+    svg = re.sub(r' (d|x|y)="[^"]*"', lambda m: re.sub(r"(\.\d\d)\d+", r"\1", m[0]), svg)
+    for color, variable in colors().items():
+        svg = re.sub(re.escape(color) + r"\b", variable, svg, flags=re.IGNORECASE)
+    size = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg)
+    width = float(size[1]) * 4 / 3 if size else 0
+    svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2)
+    label = f'<svg class="udl-figure" style="width:{width:.0f}px" role="img" aria-label="{escape(alt)}"'
+    return re.sub(r">\s+<", "><", svg.replace("<svg", label, 1)).replace("\n", " ")
+
+
+def place(app: Sphinx, doctree: nodes.document) -> None:
+    """Check every image's description, and put SVG drawings in the page."""
+    count, glyphs = 0, set[str]()
+    for image in list(doctree.findall(nodes.image)):
+        uri, alt = image["uri"], " ".join(image.get("alt", "").split())
+        if len(alt) < 20 or "/" in alt.split()[0] or uri.rsplit("/")[-1] in alt:
+            logger.warning("image %s has no alt text that says what it shows", uri, location=image)
+        figure = image.parent
+        while figure is not None and not isinstance(figure, nodes.figure):
+            figure = figure.parent
+        if figure is None and "no-figure" not in image.get("classes", []):
+            logger.warning("image %s is in no figure with a number and caption", uri, location=image)
+        path = Path(app.srcdir) / uri.lstrip("/")
+        if not path.exists():
+            path = Path(app.outdir) / uri.lstrip("/")
+        if uri.endswith(".svg") and path.exists():
+            count += 1
+            svg = share_glyphs(path.read_text(encoding="utf-8"), glyphs)
+            node = drawing(svg=themed(svg, f"f{count}", alt), alt=alt)
+            image.replace_self(node)
+
+
+def visit_html(self: HTML5Translator, node: drawing) -> None:
+    self.body.append(node["svg"])
+    raise nodes.SkipNode
+
+
+def visit_text(self: object, node: drawing) -> None:
+    raise nodes.SkipNode
+
+
+def setup(app: Sphinx) -> dict[str, object]:
+    """Connect to Sphinx."""
+    app.add_node(drawing, html=(visit_html, None), text=(visit_text, None), latex=(visit_text, None))
+    # Before Sphinx collects images: what stands in the page is not copied beside it.
+    app.connect("doctree-read", place, priority=100)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,116 @@
+"""What a page loads: one style sheet, one script, nothing from elsewhere.
+
+The theme and the extensions bring some twenty files, an icon font of 540 kB and a link to a CDN.
+The files that this book uses are joined into two; the rest stays out of the page.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from docutils import nodes
+from sphinx.util.fileutil import copy_asset
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+STYLES = (
+    "styles/theme.css",
+    "styles/pydata-sphinx-theme.css",
+    "pygments.css",
+    "styles/sphinx-book-theme.css",
+    "togglebutton.css",
+    "copybutton.css",
+    "mystnb.*.css",
+    "exercise.css",
+    "math.css",
+    "book.css",
+)
+SETTINGS = """let toggleHintShow = "Show"; let toggleHintHide = "Hide";
+let toggleOpenOnPrint = "true"; var togglebuttonSelector = ".toggle, .admonition.dropdown";
+"""
+SCRIPTS = (
+    "documentation_options.js",
+    "doctools.js",
+    "sphinx_highlight.js",
+    "clipboard.min.js",
+    "copybutton.js",
+    "togglebutton.js",
+    "scripts/bootstrap.js",
+    "scripts/pydata-sphinx-theme.js",
+    "scripts/sphinx-book-theme.js",
+)
+UNUSED = (  # copied into the site by the theme and by extensions, loaded by no page
+    *("vendor", "scripts/fontawesome.js*", "scripts/*.map", "styles/*.map", "sphinx-thebe.*"),
+    *("sphinx-design*", "design-tabs.js", "*webpack-macros.html", "images", "locales"),
+    *("play-solid.svg", "file.png", "plus.png", "minus.png", "basic.css"),
+)
+ICON_RULE = re.compile(r"(?<=\})[^{}@]*(?:\.fa-|\.svg-inline--fa)[^{}]*\{[^{}]*\}")
+FONT_FACE = re.compile(r"@font-face\s*\{[^{}]*Awesome[^{}]*\}")
+
+
+def description(doctree: nodes.document | None) -> str:
+    """Return a page's first paragraph, for search engines and link previews."""
+    if doctree is None:
+        return ""
+    for paragraph in doctree.findall(nodes.paragraph):
+        text = " ".join(paragraph.astext().split())
+        if isinstance(paragraph.parent, nodes.section) and len(text) > 40:
+            return text if len(text) <= 160 else text[:160].rsplit(" ", 1)[0] + " …"
+    return ""
+
+
+def lighten(
+    app: Sphinx,
+    pagename: str,
+    template: str,
+    context: dict[str, Any],
+    doctree: nodes.document | None,
+) -> None:
+    context["css_files"] = ["_static/book.min.css"]
+    context["script_files"] = []
+    scripts = ["book.min.js"]
+    if 'class="udl-widget"' in context.get("body", ""):
+        scripts.append("udl/loader.js")
+    context["deferred_scripts"] = scripts
+    context["description"] = description(doctree)
+
+
+def joined(static: Path, names: tuple[str, ...]) -> str:
+    parts = []
+    for name in names:
+        found = sorted(static.glob(name))
+        if not found:
+            raise FileNotFoundError(f"the page needs _static/{name}, which no extension provides")
+        parts += [path.read_text(encoding="utf-8") for path in found]
+    return "\n".join(parts)
+
+
+def minified(css: str) -> str:
+    css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
+    css = re.sub(r"@import[^;]*;|@charset[^;]*;", "", css)
+    css = FONT_FACE.sub("", css)
+    css = ICON_RULE.sub("", css)
+    return re.sub(r"\s*([{};,])\s*", r"\1", re.sub(r"\s+", " ", css))
+
+
+def join_assets(app: Sphinx, exception: Exception | None) -> None:
+    if exception or app.builder.format != "html":
+        return
+    static = Path(app.outdir) / "_static"
+    (static / "book.min.css").write_text(minified(joined(static, STYLES)), encoding="utf-8")
+    scripts = re.sub(r"//# sourceMappingURL=.*", "", joined(static, SCRIPTS))
+    (static / "book.min.js").write_text(SETTINGS + scripts, encoding="utf-8")
+    modules = Path(app.confdir) / app.config.udl_package / "web" / "static"
+    if modules.is_dir():
+        copy_asset(str(modules), str(static / "udl"))
+
+
+def setup(app: Sphinx) -> dict[str, object]:
+    """Connect to Sphinx."""
+    app.connect("html-page-context", lighten, priority=990)
+    # After the extensions have copied their files, and the formulas their fonts.
+    app.connect("build-finished", join_assets, priority=900)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

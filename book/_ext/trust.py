@@ -1,0 +1,71 @@
+"""The panel at a chapter's foot: what its numbers were computed with, and from which data."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from docutils import nodes
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+SOURCES = {
+    "file": "the real file",
+    "surrogate": "a synthetic surrogate with the same means and covariances",
+    "generated": "generated from a seed",
+    "embedded": "part of the package",
+}
+
+
+def data_row(entry: dict[str, Any]) -> str:
+    source = SOURCES.get(entry["source"], entry["source"])
+    digest = entry.get("sha256") or ""
+    short = f', SHA-256 <code title="{digest}">{digest[:12]}…</code>' if digest else ""
+    terms = f"; {escape(entry['license'])}" if entry.get("license") else ""
+    return f"<li>{escape(entry['name'])}: {escape(source)}{short}{terms}</li>"
+
+
+def panel(report: dict[str, Any]) -> str:
+    versions = ", ".join(f"{name} {v}" for name, v in sorted(report["versions"].items()))
+    rows = [
+        ("Python", report["python"]),
+        ("Packages", versions),
+        ("Device", report["device"]),
+        ("Ran in", f"{report['execution_seconds']:.1f} s"),
+    ]
+    items = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in rows)
+    data = "".join(data_row(entry) for entry in report["data"]) or "<li>none</li>"
+    return (
+        '<details class="trust"><summary>How this page was computed</summary>'
+        f"<dl>{items}<dt>Data</dt><dd><ul>{data}</ul></dd></dl></details>"
+    )
+
+
+def banner(report: dict[str, Any]) -> str:
+    """Say at the head of a page that a surrogate stands in for real data."""
+    names = [escape(d["name"]) for d in report["data"] if d["source"] == "surrogate"]
+    if not names:
+        return ""
+    return (
+        '<aside class="surrogate" aria-label="Data of this page"><strong>Built without the real '
+        f"data.</strong> For {' and '.join(names)}, a synthetic surrogate stands in. Fits and "
+        "correlations come out as with the real file; single rows, countries, gaps and defects "
+        "do not.</aside>"
+    )
+
+
+def add(
+    app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: object
+) -> None:
+    report = getattr(app.env, "udl_reports", {}).get(pagename)
+    if report is None or "body" not in context:
+        return
+    head, mark, rest = context["body"].partition("</h1>")
+    context["body"] = head + mark + banner(report) + rest + panel(report)
+
+
+def setup(app: Sphinx) -> dict[str, object]:
+    """Connect to Sphinx."""
+    app.connect("html-page-context", add)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,184 @@
+"""Files that are found or downloaded, and never used unless their SHA-256 is the expected one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+_TIMEOUT = (3.0, 10.0)  # seconds to connect, seconds between two packets
+
+
+class ChecksumError(ValueError):
+    """A file is there, but its content is not the expected one."""
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A file that can be downloaded: its name, and its mirrors as pairs of address and SHA-256.
+
+    Mirrors may differ in their bytes, so each has its own SHA-256.
+    """
+
+    name: str
+    mirrors: tuple[tuple[str, str], ...]
+
+    def url(self, sha256: str) -> str:
+        """Return the address of the mirror that holds these bytes."""
+        return next(url for url, known in self.mirrors if known == sha256)
+
+
+class Content(NamedTuple):
+    """The bytes of a file, checked, with their SHA-256 and the place they came from."""
+
+    data: bytes
+    sha256: str
+    place: str
+
+
+def offline() -> bool:
+    """Tell whether the environment variable UDL_OFFLINE forbids downloads."""
+    return os.environ.get("UDL_OFFLINE", "0") not in ("", "0")
+
+
+def cache_dir() -> Path:
+    """Return the folder that downloads are kept in."""
+    import pooch
+
+    return Path(pooch.os_cache("udl"))
+
+
+def _advice(remote: Remote) -> str:
+    return (
+        f"To fix it, put {remote.name} (SHA-256 {remote.mirrors[0][1]}) in a folder and set "
+        'UDL_DATA_DIR to that folder, or use source="surrogate".'
+    )
+
+
+def _read(remote: Remote, path: Path, place: str) -> Content | None:
+    """Read a file once and check these very bytes; None if there is no such file."""
+    try:
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    sha256 = hashlib.sha256(data).hexdigest()
+    known = [mirror[1] for mirror in remote.mirrors]
+    if sha256 not in known:
+        raise ChecksumError(
+            f"{path}: expected SHA-256 {' or '.join(known)}, got {sha256} ({len(data)} bytes). "
+            f"The file is damaged or another version: delete it. {_advice(remote)}"
+        )
+    return Content(data, sha256, place)
+
+
+def find(remote: Remote) -> Content | None:
+    """Look for a file in UDL_DATA_DIR, then among the downloads; no network.
+
+    Parameters
+    ----------
+    remote : Remote
+        The file.
+
+    Returns
+    -------
+    Content or None
+        The file, None if it is in neither place.
+
+    Raises
+    ------
+    NotADirectoryError
+        If UDL_DATA_DIR is set to something that is no folder.
+    ChecksumError
+        If a file of that name is there with another SHA-256.
+    """
+    if folder := os.environ.get("UDL_DATA_DIR"):
+        if not Path(folder).is_dir():
+            raise NotADirectoryError(
+                f"expected UDL_DATA_DIR to name a folder, got {folder!r}; correct or unset it"
+            )
+        if found := _read(remote, Path(folder) / remote.name, "UDL_DATA_DIR"):
+            return found
+    return _read(remote, cache_dir() / remote.name, "downloaded before")
+
+
+def download(remote: Remote) -> Content:
+    """Download a file from the first mirror that delivers the expected bytes.
+
+    Parameters
+    ----------
+    remote : Remote
+        The file.
+
+    Returns
+    -------
+    Content
+        The file, which is also kept for the next time.
+
+    Raises
+    ------
+    FileNotFoundError
+        If no mirror delivers the file, or if it cannot be stored. Its notes name each mirror and
+        what went wrong there.
+
+    Notes
+    -----
+    The bytes go to a temporary file, which gets its name only after its SHA-256 was found right.
+    So nothing is left half-written, and processes that download at once do not disturb each other.
+    """
+    import pooch
+
+    folder = cache_dir()
+    pooch.get_logger().setLevel("WARNING")  # a chapter's page is no place for progress reports
+    reasons: list[tuple[str, Exception]] = []
+    for url, sha256 in remote.mirrors:
+        try:
+            path = pooch.retrieve(
+                url,
+                known_hash=f"sha256:{sha256}",
+                fname=remote.name,
+                path=folder,
+                downloader=pooch.HTTPDownloader(timeout=_TIMEOUT),
+            )
+            if found := _read(remote, Path(path), "downloaded"):
+                return found
+        except (OSError, ValueError) as error:
+            reasons.append((url, error))
+    kinds = ", ".join(type(error).__name__ for _, error in reasons)
+    failure = FileNotFoundError(
+        f"no download of {remote.name} to {folder} succeeded ({kinds}). {_advice(remote)}"
+    )
+    for url, reason in reasons:
+        failure.add_note(f"{url}: {reason}")
+    raise failure
+
+
+def obtain(remote: Remote) -> Content:
+    """Find a file, or download it unless UDL_OFFLINE is set.
+
+    Parameters
+    ----------
+    remote : Remote
+        The file.
+
+    Returns
+    -------
+    Content
+        The file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the file is nowhere and cannot be downloaded.
+    NotADirectoryError, ChecksumError
+        As `find` does.
+    """
+    if found := find(remote):
+        return found
+    if offline():
+        raise FileNotFoundError(
+            f"{remote.name} is neither in UDL_DATA_DIR ({os.environ.get('UDL_DATA_DIR')}) nor in "
+            f"{cache_dir()}, and UDL_OFFLINE forbids the download. {_advice(remote)}"
+        )
+    return download(remote)

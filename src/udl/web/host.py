@@ -1,0 +1,218 @@
+"""How an interactive gets onto a page: one object, two hosts.
+
+Every interactive is an ES module in ``web/static/`` that exports ``render({ el, props })``: it
+fills the empty element ``el`` from the plain JSON ``props``. A `Widget` names the module, holds
+the props, and carries a fallback that says the same without JavaScript.
+
+* In the built book (the environment variable ``UDL_BOOK`` is set while cells run) a widget is a
+  placeholder: the fallback and the props. ``loader.js`` imports the module when the placeholder
+  comes near the viewport.
+* Anywhere else (JupyterLab, VS Code, Colab) there is no loader, so a widget is an ``iframe``
+  whose document holds the module's source, and that asks no server for anything.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from udl.web.mathml import mathml
+
+STATIC = Path(__file__).parent / "static"
+"""Folder of the ES modules and of the loader; the book copies it to ``_static/udl``."""
+
+_MARKUP = re.compile(r"\$([^$]+)\$|`([^`]+)`")
+
+
+def inline(text: str) -> str:
+    r"""Turn a line of text into HTML, with ``$math$`` and `` `code` `` marked up.
+
+    Parameters
+    ----------
+    text : str
+        Plain text. Everything that HTML could misread is escaped.
+
+    Returns
+    -------
+    str
+        HTML for one line, math as MathML.
+
+    Raises
+    ------
+    ValueError
+        If a formula holds what `udl.web.mathml.mathml` cannot translate.
+
+    Examples
+    --------
+    >>> inline("is $a<b$?")
+    'is <math><mi>a</mi><mo>&lt;</mo><mi>b</mi></math>?'
+    """
+    parts: list[str] = []
+    end = 0
+    for match in _MARKUP.finditer(text):
+        tex, code = match.groups()
+        parts.append(html.escape(text[end : match.start()]))
+        parts.append(mathml(tex) if tex else f"<code>{html.escape(code)}</code>")
+        end = match.end()
+    return "".join([*parts, html.escape(text[end:])])
+
+
+def plain(text: str) -> str:
+    r"""Give what is left of a line of text where no markup can be.
+
+    Parameters
+    ----------
+    text : str
+        Text as for `inline`.
+
+    Returns
+    -------
+    str
+        The same without markup.
+
+    Examples
+    --------
+    >>> plain(r"is $\alpha_0$ a `float`?")
+    'is α0 a float?'
+    """
+    return html.unescape(re.sub(r"<[^>]*>", "", inline(text)))
+
+
+def script_json(props: dict[str, Any]) -> str:
+    r"""Serialize props for a ``<script type="application/json">``.
+
+    Parameters
+    ----------
+    props : dict
+        What ``json.dumps`` takes, without NaN and infinity.
+
+    Returns
+    -------
+    str
+        JSON that no HTML parser can take for a tag, whatever the strings in it hold.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite: JSON cannot express it.
+
+    Examples
+    --------
+    >>> print(script_json({"question": "</script>"}))
+    {"question":"\u003c/script\u003e"}
+    """
+    text = json.dumps(props, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+@dataclass(frozen=True, repr=False)
+class Widget:
+    """An interactive: an ES module, its props, and what stands in for it.
+
+    Parameters
+    ----------
+    module : str
+        Name of a module in ``web/static/``, without ``.mjs``.
+    props : dict
+        Plain JSON data for the module's ``render``.
+    fallback : str
+        HTML that serves a reader without JavaScript.
+    title : str
+        Plain-text name, for the frame and for ``repr``.
+    label : str
+        Stable id of the widget on its page.
+    height : int
+        First guess of the frame's height in pixels; the frame then fits itself to its content.
+    """
+
+    module: str
+    props: dict[str, Any]
+    fallback: str
+    title: str
+    label: str
+    height: int = 240
+
+    def __repr__(self) -> str:
+        """Name the widget without giving its answer away."""
+        return f"<{self.module}: {self.title}>"
+
+    def _repr_html_(self) -> str:
+        return self.placeholder() if os.environ.get("UDL_BOOK") else self.frame()
+
+    def placeholder(self) -> str:
+        """Give the HTML for the built book.
+
+        Returns
+        -------
+        str
+            A ``div.udl-widget`` with the fallback and the props. ``loader.js`` fills it.
+        """
+        return (
+            f'<div class="udl-widget" id="{html.escape(self.label)}" '
+            f'data-module="{html.escape(self.module)}">'
+            f'<div class="udl-fallback">{self.fallback}</div>'
+            f'<script type="application/json">{script_json(self.props)}</script></div>'
+        )
+
+    def frame(self) -> str:
+        """Give the HTML for a notebook.
+
+        Returns
+        -------
+        str
+            An ``iframe`` with the module inside. It asks no server for anything.
+        """
+        source = (STATIC / f"{self.module}.mjs").read_text(encoding="utf-8")
+        document = _FRAME.format(
+            title=html.escape(self.title), props=script_json(self.props), source=source
+        )
+        return (
+            f'<iframe class="udl-frame" title="{html.escape(self.title)}" '
+            f'style="width:100%;height:{self.height}px;border:0" '
+            f'srcdoc="{html.escape(document)}"></iframe>'
+        )
+
+
+# The notebook's theme is not the system's, so the frame looks at what it lies on. A host that
+# forbids that look (a sandboxed frame) leaves the system's preference, and a height to scroll in.
+_FRAME = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<style>
+html {{ color-scheme: light; background: #fff; color: #1b1f24; }}
+html[data-theme=dark] {{ color-scheme: dark; background: #14181e; color: #e6e9ee; }}
+body {{ margin: 0; padding: 2px; font: 16px/1.5 system-ui, sans-serif; }}
+</style></head>
+<body><main></main>
+<script type="application/json" id="props">{props}</script>
+<script>
+(() => {{
+  let dark = matchMedia("(prefers-color-scheme: dark)").matches;
+  try {{
+    for (let el = frameElement; el; el = el.parentElement) {{
+      const [r, g, b, a = 1] = getComputedStyle(el).backgroundColor.match(/[\\d.]+/g).map(Number);
+      if (a > 0) {{ dark = r + g + b < 384; break; }}
+    }}
+    const frame = frameElement;
+    const body = document.body;
+    new ResizeObserver(() => {{
+      if (frame) frame.style.height = `${{Math.ceil(body.getBoundingClientRect().height)}}px`;
+    }}).observe(body);
+  }} catch {{ /* another origin: keep the guesses */ }}
+  if (dark) document.documentElement.dataset.theme = "dark";
+}})();
+</script>
+<script type="module">
+{source}
+render({{
+  el: document.querySelector("main"),
+  props: JSON.parse(document.getElementById("props").textContent),
+}});
+</script></body></html>
+"""

@@ -1,0 +1,145 @@
+"""Every page of the built book: quiet, accessible, valid, and whole."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from urllib.parse import unquote, urljoin, urlsplit
+
+import pytest
+
+pytestmark = pytest.mark.book
+
+MODES = {
+    "light": {"theme": "light"},
+    "dark": {"theme": "dark"},
+    "narrow": {"theme": "light", "width": 390},
+    "narrow-dark": {"theme": "dark", "width": 390},
+}
+
+# Everything that a reader can open is open, and everything that loads late has loaded.
+SETTLE = """async () => {
+  for (const details of document.querySelectorAll("details")) details.open = true;
+  for (const toggle of document.querySelectorAll(".toggle-hidden")) {
+    toggle.classList.remove("toggle-hidden");
+  }
+  for (const image of document.querySelectorAll("img")) image.loading = "eager";
+  const widgets = [...document.querySelectorAll(".udl-widget")];
+  for (const widget of widgets) {
+    widget.scrollIntoView();
+    for (let k = 0; k < 100 && !widget.querySelector(".udl-fallback").hidden; k += 1) {
+      await new Promise((done) => setTimeout(done, 20));
+    }
+  }
+  await window.MathJax?.startup?.promise;
+  await document.fonts.ready;
+  window.scrollTo(0, 0);
+  return widgets.filter((w) => !w.querySelector(".udl-fallback").hidden).map((w) => w.id);
+}"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("mode", MODES)
+def test_page_in_a_browser(site, page_path, mode, open_page, violations):
+    page = open_page(f"{site}/{page_path}", **MODES[mode])
+    assert page.evaluate("document.documentElement.dataset.theme") == MODES[mode]["theme"]
+    assert page.evaluate(SETTLE) == [], "these interactives did not load"
+    width = MODES[mode].get("width", 1280)
+    wide = page.evaluate(
+        """(width) => [...document.querySelectorAll("main *")]
+            .filter((el) => el.getBoundingClientRect().right > width + 1)
+            .slice(0, 5).map((el) => el.outerHTML.slice(0, 120))""",
+        width,
+    )
+    found = page.evaluate("document.scrollingElement.scrollWidth")
+    assert found <= width, f"scrolls sideways, {found} px, perhaps because of {wide}"
+    problems = violations(page)
+    assert not problems, "\n".join(problems)
+
+
+def test_pages_are_valid_html(book, unavailable):
+    jar = os.environ.get("VNU_JAR")
+    if not jar or not shutil.which("java"):
+        unavailable("there is no HTML checker: name its vnu.jar in VNU_JAR, and install java")
+    command = ["java", "-jar", jar, "--format", "json", "--errors-only"]
+    run = subprocess.run(
+        [*command, *(str(document.path) for document in book.values())],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    messages = json.loads(run.stderr)["messages"]
+    lines = sorted(
+        f"{message['url'].rsplit('/html/')[-1]}:{message.get('lastLine')}: {message['message']}"
+        for message in messages
+    )
+    assert not lines, "\n".join(lines)
+
+
+def test_links_and_references_resolve(book):
+    name, document = next(iter(book.items()))
+    root = Path(str(document.path).removesuffix(name))
+    broken = []
+    for name, document in book.items():
+        for link in document.links:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc or link == "#":
+                continue
+            path = unquote(urlsplit(urljoin(f"/{name}", parts.path)).path).lstrip("/") or name
+            target = root / (path if parts.path else name)
+            if target.is_dir():
+                target /= "index.html"
+            if not target.is_file():
+                broken.append(f"{name}: {link} (no such file)")
+                continue
+            other = book.get(target.relative_to(root).as_posix())
+            if parts.fragment and other and unquote(parts.fragment) not in other.ids:
+                broken.append(f"{name}: {link} (no such place on the page)")
+    assert not broken, "\n".join(sorted(set(broken)))
+
+
+def test_no_reference_was_left_unresolved(book):
+    left = [
+        name
+        for name, document in book.items()
+        for _, attributes in document.tags
+        if {"problematic", "system-message"} & set(attributes.get("class", "").split())
+    ]
+    assert not left
+
+
+def test_interactives_are_placeholders(book):
+    framed = [
+        name for name, document in book.items() for tag, _ in document.tags if tag == "iframe"
+    ]
+    assert not framed, "these cells ran without UDL_BOOK"
+
+
+def test_ids_are_unique(book):
+    twice = []
+    for name, document in book.items():
+        ids = [attributes["id"] for _, attributes in document.tags if attributes.get("id")]
+        twice += [f"{name}: #{one}" for one in {one for one in ids if ids.count(one) > 1}]
+    assert not twice, "\n".join(sorted(twice))
+
+
+def test_every_figure_has_number_caption_and_description(book):
+    problems = []
+    for name, document in book.items():
+        for image in document.images:
+            alt = image["alt"].strip()
+            place = f"{name}: picture at {image['place']}"
+            if image["in output"] and not image["in figure"]:
+                problems.append(f"{place} is an output but no figure")
+            if image["in figure"] and (len(alt) <= 20 or re.search(r"^\S*[/\\]\S*$", alt)):
+                problems.append(f"{place} is described as {alt!r}")
+        for figure in document.figures:
+            if not figure["images"]:
+                problems.append(f"{name}: figure {figure['id']} has no described picture")
+            if not re.search(r"\d", figure["text"].get("caption-number", "")):
+                problems.append(f"{name}: figure {figure['id']} has no number")
+            if not figure["text"].get("caption-text", "").strip():
+                problems.append(f"{name}: figure {figure['id']} has no caption")
+    assert not problems, "\n".join(problems)
