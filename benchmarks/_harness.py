@@ -1,8 +1,8 @@
 """What all benchmarks share: fair timing, a table to read, and one line of JSON to collect.
 
-``compare`` takes turns between the callables, so that a warm processor or a slow minute hits all of
-them alike, and throws away samples during which other processes were busy. ``report`` prints the
-JSON object as the last line.
+``compare`` takes turns between the callables, so that a warm processor or a slow minute hits all
+of them alike, and throws away samples during which other processes were busy. ``report`` prints
+the JSON object as the last line.
 """
 
 import json
@@ -116,12 +116,11 @@ def report(name: str, metrics: Mapping[str, Any]) -> None:
 
 def machine() -> dict[str, Any]:
     """Say what the figures were measured on."""
-    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]  # type: ignore[call-overload]
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    ours = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "cpu": _processor(),
-        "cores": len(psutil.Process().cpu_affinity() or ())
-        if hasattr(psutil.Process, "cpu_affinity")
-        else os.cpu_count(),
+        "cores": ours,
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "os": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),

@@ -1,14 +1,14 @@
 """Least squares at a million rows, 20 columns and condition number 1e6: seconds and digits.
 
-``udl.linear.least_squares`` against ``numpy.linalg.lstsq``, scikit-learn's ``LinearRegression`` and
-the normal equation, on the same data. Errors are relative to the exact solution of these very
+``udl.linear.least_squares`` against ``numpy.linalg.lstsq``, scikit-learn's ``LinearRegression``
+and the normal equation, on the same data. Errors are relative to the exact solution of these very
 arrays, found in integers, for targets with three levels of noise; the worst one counts. Scaling
 the columns does not improve the condition number here.
 
 Goals: 3.5 times as fast as lstsq, with a relative error of at most 1e-9.
 
 Run ``python benchmarks/least_squares.py`` on a quiet machine with 2 GB of free memory. It takes
-about a minute.
+one to two minutes.
 """
 
 import warnings
@@ -18,16 +18,17 @@ from functools import partial
 
 import numpy as np
 import sklearn
-from _harness import compare, report, table
 from sklearn.linear_model import LinearRegression
 
+from _harness import compare, report, table
 from udl.linear import IllConditionedWarning, least_squares, normal_equation
 
 ROWS, COLUMNS, CONDITION = 1_000_000, 20, 1e6
 NOISE = (0.0, 1e-3, 1.0)  # standard deviation; that of the predictors is about 0.3
 
-# Sums of a million products of two 16-bit integers fit into the 53 bits of a float64.
+# Sums of 100,000 products of two such integers fit into the 53 bits of a float64.
 BITS = 15
+BLOCK = 100_000
 
 
 def design(rng: np.random.Generator) -> np.ndarray:
@@ -45,10 +46,10 @@ def exact_solution(X: np.ndarray, y: np.ndarray) -> np.ndarray:
     """
     A = np.column_stack([X, y])
     exponents = np.frexp(np.abs(A).max(axis=0))[1]
-    depth = 16
+    depth = 16  # slices that the smallest number may need
     gram = np.zeros((A.shape[1], A.shape[1]), dtype=object)
-    for start in range(0, len(A), 100_000):
-        rest = np.ldexp(A[start : start + 100_000], -exponents)
+    for start in range(0, len(A), BLOCK):
+        rest = np.ldexp(A[start : start + BLOCK], -exponents)
         slices = []
         while rest.any():
             rest = np.ldexp(rest, BITS)

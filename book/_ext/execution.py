@@ -336,10 +336,17 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, object]:
     """Connect to Sphinx."""
     app.add_config_value("udl_package", "src/udl", "env")
+    # A page read by other extensions is another page: editing one reads all again.
+    extensions = b"".join(p.read_bytes() for p in sorted(Path(__file__).parent.glob("*.py")))
     app.connect("config-inited", start_clean_after_a_failure)
     app.connect("env-get-outdated", outdated)
     app.connect("env-before-read-docs", execute_missing)
     app.connect("source-read", serve)
     app.connect("env-purge-doc", forget)
     app.connect("build-finished", finish)
-    return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
+    return {
+        "version": "1",
+        "env_version": hashlib.sha256(extensions).hexdigest(),
+        "parallel_read_safe": False,
+        "parallel_write_safe": True,
+    }

@@ -38,6 +38,8 @@ GLYPH = re.compile(r'<path id="(DejaVu[^"]*)"[^>]*/>')
 
 def share_glyphs(svg: str, seen: set[str]) -> str:
     """Drop the letter shapes that an earlier figure of the page has drawn already."""
+    for blank in re.findall(r'<path id="([^"]*)"(?![^>]* d=)[^>]*/>', svg):  # the space's shape
+        svg = re.sub(rf'<(path id|use xlink:href)="#?{re.escape(blank)}"[^>]*/>', "", svg)
 
     def once(match: re.Match[str]) -> str:
         first = match[1] not in seen

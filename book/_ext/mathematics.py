@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from docutils import nodes
-from fontTools import subset
-from fontTools.ttLib import TTFont
 from py_mini_racer import MiniRacer
 from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number, wrap_displaymath
@@ -176,6 +174,9 @@ def characters(css: str) -> set[tuple[str, str]]:
 
 def cut(file: str, text: str) -> bytes:
     """Return a font with only the given characters."""
+    from fontTools import subset  # only a build with new formulas needs it
+    from fontTools.ttLib import TTFont
+
     font = TTFont(components() / "output/chtml/fonts/woff-v2" / f"MathJax_{file}.woff")
     options = subset.Options(flavor="woff", hinting=False, desubroutinize=True, notdef_outline=True)
     options.ignore_missing_unicodes = True
@@ -237,7 +238,7 @@ def visit_block(self: HTML5Translator, node: nodes.math_block) -> None:
     number = get_node_equation_number(self, node) if node["number"] else ""
     link = f'<span class="eqno">({number})</span>' if number else ""
     ids = f' id="{node["ids"][0]}"' if node["ids"] else ""
-    self.body.append(f'<div class="math"{ids} tabindex="0">{html_of(self, node)}{link}</div>\n')
+    self.body.append(f'<div class="math"{ids}>{html_of(self, node)}{link}</div>\n')
     raise nodes.SkipNode
 
 

@@ -26,10 +26,21 @@ STYLES = (
     "mystnb.*.css",
     "exercise.css",
     "math.css",
-    "book.css",
 )
 SETTINGS = """let toggleHintShow = "Show"; let toggleHintHide = "Hide";
 let toggleOpenOnPrint = "true"; var togglebuttonSelector = ".toggle, .admonition.dropdown";
+"""
+# What scrolls sideways can be reached by keyboard; what does not is no stop on the way.
+STOPS = """
+function scrollStops() {
+  const all = "pre, div.math, .pst-scrollable-table-container, .cell_output .output";
+  for (const el of document.querySelectorAll(all)) {
+    if (el.scrollWidth > el.clientWidth) el.tabIndex = 0; else el.removeAttribute("tabindex");
+  }
+}
+for (const event of ["load", "resize", "click"])
+  addEventListener(event, () => setTimeout(scrollStops, 50));
+document.addEventListener("toggle", scrollStops, true);
 """
 SCRIPTS = (
     "documentation_options.js",
@@ -69,12 +80,13 @@ def lighten(
     context: dict[str, Any],
     doctree: nodes.document | None,
 ) -> None:
-    context["css_files"] = ["_static/book.min.css"]
-    context["script_files"] = []
-    scripts = ["book.min.js"]
+    context["css_files"] = []  # the template links the joined one
+    # The search page's own scripts run while it is parsed, and need what the others define.
+    at_once = pagename == "search"
+    context["script_files"] = ["_static/book.min.js"] if at_once else []
+    context["deferred_scripts"] = [] if at_once else ["book.min.js"]
     if 'class="udl-widget"' in context.get("body", ""):
-        scripts.append("udl/loader.js")
-    context["deferred_scripts"] = scripts
+        context["deferred_scripts"].append("udl/loader.js")
     context["description"] = description(doctree)
 
 
@@ -91,8 +103,6 @@ def joined(static: Path, names: tuple[str, ...]) -> str:
 def minified(css: str) -> str:
     css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
     css = re.sub(r"@import[^;]*;|@charset[^;]*;", "", css)
-    css = FONT_FACE.sub("", css)
-    css = ICON_RULE.sub("", css)
     return re.sub(r"\s*([{};,])\s*", r"\1", re.sub(r"\s+", " ", css))
 
 
@@ -100,9 +110,13 @@ def join_assets(app: Sphinx, exception: Exception | None) -> None:
     if exception or app.builder.format != "html":
         return
     static = Path(app.outdir) / "_static"
-    (static / "book.min.css").write_text(minified(joined(static, STYLES)), encoding="utf-8")
+    for folder in app.config.html_static_path:  # Sphinx copies them only when a page changes
+        copy_asset(str(Path(app.confdir) / folder), str(static))
+    theirs = ICON_RULE.sub("", FONT_FACE.sub("", joined(static, STYLES)))
+    css = minified(theirs + joined(static, ("book.css",)))
+    (static / "book.min.css").write_text(css, encoding="utf-8")
     scripts = re.sub(r"//# sourceMappingURL=.*", "", joined(static, SCRIPTS))
-    (static / "book.min.js").write_text(SETTINGS + scripts, encoding="utf-8")
+    (static / "book.min.js").write_text(SETTINGS + scripts + STOPS, encoding="utf-8")
     modules = Path(app.confdir) / app.config.udl_package / "web" / "static"
     if modules.is_dir():
         copy_asset(str(modules), str(static / "udl"))

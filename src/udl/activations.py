@@ -146,10 +146,6 @@ def heaviside(z: Real[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
     array of the same shape
         Activations, 0 or 1.
 
-    References
-    ----------
-    UDL chapter 3, problems.
-
     Examples
     --------
     >>> heaviside(np.array([-2.0, 0.0, 3.0]))

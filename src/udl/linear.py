@@ -145,7 +145,7 @@ def predict(X: Real[np.ndarray, "I P"], phi: Real[np.ndarray, " P"]) -> Float[np
 
     References
     ----------
-    UDL eq. 2.3.
+    UDL eq. 2.4 for one predictor.
 
     Examples
     --------
@@ -273,7 +273,7 @@ def gradient(
 
     References
     ----------
-    UDL eq. 6.8 for one predictor.
+    UDL eq. 6.7 for one predictor.
 
     Examples
     --------

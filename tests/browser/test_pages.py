@@ -19,6 +19,9 @@ MODES = {
     "narrow-dark": {"theme": "dark", "width": 390},
 }
 
+# In the standards of HTML and CSS, and newer than some releases of the checker.
+NEWER = ("Attribute “autocorrect” not allowed", "“overflow”: “clip” is not")
+
 # Everything that a reader can open is open, and everything that loads late has loaded.
 SETTLE = """async () => {
   for (const details of document.querySelectorAll("details")) details.open = true;
@@ -39,6 +42,18 @@ SETTLE = """async () => {
   return widgets.filter((w) => !w.querySelector(".udl-fallback").hidden).map((w) => w.id);
 }"""
 
+# What reaches over the edge, and lies in nothing that scrolls by itself.
+TOO_WIDE = """(width) => [...document.querySelectorAll("body *")]
+    .filter((el) => el.getBoundingClientRect().right > width + 1)
+    .filter((el) => {
+      for (let up = el; up !== document.body; up = up.parentElement) {
+        if (getComputedStyle(up).overflowX !== "visible") return up === el;
+      }
+      return true;
+    })
+    .slice(0, 8).map((el) => `${el.tagName.toLowerCase()}#${el.id}.${el.getAttribute("class")}`)
+    .join(", ")"""
+
 
 @pytest.mark.browser
 @pytest.mark.parametrize("mode", MODES)
@@ -46,16 +61,11 @@ def test_page_in_a_browser(site, page_path, mode, open_page, violations):
     page = open_page(f"{site}/{page_path}", **MODES[mode])
     assert page.evaluate("document.documentElement.dataset.theme") == MODES[mode]["theme"]
     assert page.evaluate(SETTLE) == [], "these interactives did not load"
-    width = MODES[mode].get("width", 1280)
-    wide = page.evaluate(
-        """(width) => [...document.querySelectorAll("main *")]
-            .filter((el) => el.getBoundingClientRect().right > width + 1)
-            .slice(0, 5).map((el) => el.outerHTML.slice(0, 120))""",
-        width,
-    )
-    found = page.evaluate("document.scrollingElement.scrollWidth")
-    assert found <= width, f"scrolls sideways, {found} px, perhaps because of {wide}"
     problems = violations(page)
+    width = MODES[mode].get("width", 1280)
+    found = page.evaluate("document.scrollingElement.scrollWidth")
+    if found > width:
+        problems.append(f"scrolls sideways, {found} px: {page.evaluate(TOO_WIDE, width)}")
     assert not problems, "\n".join(problems)
 
 
@@ -74,6 +84,7 @@ def test_pages_are_valid_html(book, unavailable):
     lines = sorted(
         f"{message['url'].rsplit('/html/')[-1]}:{message.get('lastLine')}: {message['message']}"
         for message in messages
+        if not any(known in message["message"] for known in NEWER)
     )
     assert not lines, "\n".join(lines)
 
