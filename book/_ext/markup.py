@@ -38,7 +38,7 @@ REDIRECT = """<!doctype html>
 
 def summary(match: re.Match[str]) -> str:
     """MyST-NB puts paragraphs in a summary, and a label that hides what the summary says."""
-    inside = re.sub(r"<(/?)p>", r"<\1span>", match[1])
+    inside = re.sub(r"<(/?)p\b", r"<\1span", match[1])
     return f"<summary>{inside}</summary>"
 
 
