@@ -77,7 +77,7 @@ def surrogate() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def real() -> pd.DataFrame:
-    found = _files.find(_life._FILE)
+    found = _files.find(_life.FILE)
     if found is None:
         pytest.skip("the real life expectancy file is not here (set UDL_DATA_DIR)")
     return data.life_expectancy("file").frame
@@ -91,8 +91,8 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     cache = tmp_path / "cache"
     monkeypatch.setattr(_files, "cache_dir", lambda: cache)
-    nowhere = _files.Remote(_life._FILE.name, (("http://127.0.0.1:9/none.csv", "0" * 64),))
-    monkeypatch.setattr(_life, "_FILE", nowhere)
+    nowhere = _files.Remote(_life.FILE.name, (("http://127.0.0.1:9/none.csv", "0" * 64),))
+    monkeypatch.setattr(_life, "FILE", nowhere)
     return cache
 
 
@@ -177,7 +177,7 @@ def test_moments_are_those_of_the_file(real: pd.DataFrame) -> None:
 
 
 def test_second_mirror_gives_the_same_table(real: pd.DataFrame) -> None:
-    first = _files.find(_life._FILE)
+    first = _files.find(_life.FILE)
     assert first is not None
     header, rows = first.data.split(b"\r\n", 1)
     for name in [b"Life expectancy", b"Measles", b"BMI", b"under-five deaths", b"Diphtheria"]:
@@ -186,7 +186,7 @@ def test_second_mirror_gives_the_same_table(real: pd.DataFrame) -> None:
         header = re.sub(b", ?%b" % name, b", %b" % name, header)
     raw = header + b"\r\n" + rows
     second = hashlib.sha256(raw).hexdigest()
-    assert second == _life._FILE.mirrors[1][1]
+    assert second == _life.FILE.mirrors[1][1]
     table = _life._real(_files.Content(raw, second, "here")).frame
     pd.testing.assert_frame_equal(table, real)
 
@@ -334,12 +334,12 @@ SHA = hashlib.sha256(CSV).hexdigest()
 
 
 def remote(*servers: Server, sha256: str = SHA) -> _files.Remote:
-    return _files.Remote(_life._FILE.name, tuple((s.url, sha256) for s in servers))
+    return _files.Remote(_life.FILE.name, tuple((s.url, sha256) for s in servers))
 
 
 def test_download_is_kept_and_used_again(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with mirror(CSV) as server:
-        monkeypatch.setattr(_life, "_FILE", remote(server))
+        monkeypatch.setattr(_life, "FILE", remote(server))
         assert data.available() == {"WHO life expectancy": "surrogate"}
         who = data.life_expectancy("auto")
         assert list(who.frame.columns) == ["Country", "Life expectancy", "BMI"]
@@ -352,13 +352,13 @@ def test_download_is_kept_and_used_again(places: Path, monkeypatch: pytest.Monke
         data.life_expectancy("file")
         assert server.requests == 1
     assert data.available() == {"WHO life expectancy": SHA}
-    assert [p.name for p in places.iterdir()] == [_life._FILE.name]
+    assert [p.name for p in places.iterdir()] == [_life.FILE.name]
 
 
 def test_second_mirror_with_other_bytes(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with mirror(b"<html>moved</html>") as first, mirror(CSV) as second:
         both = _files.Remote("f.csv", ((first.url, "0" * 64), (second.url, SHA)))
-        monkeypatch.setattr(_life, "_FILE", both)
+        monkeypatch.setattr(_life, "FILE", both)
         assert data.life_expectancy("file").provenance.url == second.url
         assert first.requests == 1
 
@@ -368,7 +368,7 @@ def test_truncated_download(places: Path, monkeypatch: pytest.MonkeyPatch, hones
     with mirror(CSV) as server:
         server.truncate = True
         server.promised = len(CSV) // 2 if honest else len(CSV)
-        monkeypatch.setattr(_life, "_FILE", remote(server))
+        monkeypatch.setattr(_life, "FILE", remote(server))
         with pytest.raises(FileNotFoundError, match=r"UDL_DATA_DIR.*surrogate") as caught:
             data.life_expectancy("file")
     assert any(server.url in note for note in caught.value.__notes__)
@@ -390,7 +390,7 @@ def test_offline_gives_the_surrogate_unasked(
     places: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with mirror(CSV) as server:
-        monkeypatch.setattr(_life, "_FILE", remote(server))
+        monkeypatch.setattr(_life, "FILE", remote(server))
         monkeypatch.setenv("UDL_OFFLINE", "1")
         assert data.life_expectancy().is_surrogate
         with pytest.raises(FileNotFoundError, match="UDL_OFFLINE forbids"):
@@ -407,10 +407,10 @@ def test_folder_comes_first(
 ) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
-    (folder / _life._FILE.name).write_bytes(CSV)
+    (folder / _life.FILE.name).write_bytes(CSV)
     monkeypatch.setenv("UDL_DATA_DIR", str(folder))
     with mirror(CSV) as server:
-        monkeypatch.setattr(_life, "_FILE", remote(server))
+        monkeypatch.setattr(_life, "FILE", remote(server))
         assert not data.life_expectancy().is_surrogate
         assert data.main() == 0
         assert server.requests == 0
@@ -423,7 +423,7 @@ def test_wrong_hash_is_never_used(
     places: Path, monkeypatch: pytest.MonkeyPatch, source: str, where: str
 ) -> None:
     places.mkdir()
-    file = places / _life._FILE.name
+    file = places / _life.FILE.name
     file.write_bytes(CSV + b"C,99,99\n")
     if where == "UDL_DATA_DIR":
         monkeypatch.setenv("UDL_DATA_DIR", str(places))
@@ -447,7 +447,7 @@ def test_folder_that_does_not_exist(places: Path, monkeypatch: pytest.MonkeyPatc
 def test_cache_that_cannot_be_written(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     places.write_text("a file where the folder would be")
     with mirror(CSV) as server:
-        monkeypatch.setattr(_life, "_FILE", remote(server))
+        monkeypatch.setattr(_life, "FILE", remote(server))
         with pytest.raises(FileNotFoundError, match=f"to {re.escape(str(places))} succeeded"):
             data.life_expectancy("file")
         with pytest.warns(data.SurrogateWarning):
@@ -643,7 +643,7 @@ shares = st.floats(0.01, 0.99)
 
 
 @given(I=st.integers(2, 300), test=shares, seed=st.integers(0, 9))
-def test_random_split_laws(I: int, test: float, seed: int) -> None:  # noqa: E741
+def test_random_split_laws(I: int, test: float, seed: int) -> None:
     split = data.random_split(I, test, seed)
     np.testing.assert_array_equal(np.sort(np.concatenate(split)), np.arange(I))
     assert len(split.test) == np.clip(round(test * I), 1, I - 1)

@@ -30,18 +30,23 @@ STYLES = (
 SETTINGS = """let toggleHintShow = "Show"; let toggleHintHide = "Hide";
 let toggleOpenOnPrint = "true"; var togglebuttonSelector = ".toggle, .admonition.dropdown";
 """
-# What scrolls sideways can be reached by keyboard; what does not is no stop on the way.
+# What scrolls sideways can be reached by keyboard; what does not is no stop on the way. Looked at
+# when it comes into view: measuring all of a long page would stall it.
 STOPS = """
-function scrollStops() {
-  const all = "pre, div.math, .pst-scrollable-table-container, .cell_output .output";
-  for (const el of document.querySelectorAll(all)) {
-    if (el.scrollWidth > el.clientWidth) el.tabIndex = 0; else el.removeAttribute("tabindex");
+const scrollStops = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    if (!isIntersecting) continue;
+    if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+    else target.removeAttribute("tabindex");
   }
-}
-for (const event of ["load", "resize", "click"])
-  addEventListener(event, () => setTimeout(scrollStops, 50));
-document.addEventListener("toggle", scrollStops, true);
+});
+addEventListener("load", () => setTimeout(() => {
+  const all = "pre, div.math, .pst-scrollable-table-container, .cell_output .output";
+  for (const element of document.querySelectorAll(all)) scrollStops.observe(element);
+}, 50));
 """
+# The theme's own way of the same, which measures every block of the page while it loads.
+THEME_STOPS = "e.tabIndex=e.scrollWidth>e.clientWidth||e.scrollHeight>e.clientHeight?0:-1"
 SCRIPTS = (
     "documentation_options.js",
     "doctools.js",
@@ -116,6 +121,9 @@ def join_assets(app: Sphinx, exception: Exception | None) -> None:
     css = minified(theirs + joined(static, ("book.css",)))
     (static / "book.min.css").write_text(css, encoding="utf-8")
     scripts = re.sub(r"//# sourceMappingURL=.*", "", joined(static, SCRIPTS))
+    if scripts.count(THEME_STOPS) != 1:
+        raise ValueError("the theme's script has changed: look at THEME_STOPS in page.py again")
+    scripts = scripts.replace(THEME_STOPS, "0")
     (static / "book.min.js").write_text(SETTINGS + scripts + STOPS, encoding="utf-8")
     modules = Path(app.confdir) / app.config.udl_package / "web" / "static"
     if modules.is_dir():

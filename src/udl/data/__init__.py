@@ -11,13 +11,7 @@
 """
 
 from udl.data._files import ChecksumError
-from udl.data._life import (
-    LifeExpectancy,
-    SurrogateWarning,
-    available,
-    life_expectancy,
-    main,
-)
+from udl.data._life import LifeExpectancy, SurrogateWarning, available, life_expectancy
 from udl.data._provenance import Provenance, loaded
 from udl.data._scale import Normalizer, Standardizer
 from udl.data._split import Split, group_split, random_split
@@ -41,7 +35,6 @@ __all__ = [
     "group_split",
     "life_expectancy",
     "loaded",
-    "main",
     "missing",
     "noisy_sine",
     "random_split",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+_ADVICE = "set UDL_DATA_DIR to a folder that holds it"
 _TIMEOUT = (3.0, 10.0)  # seconds to connect, seconds between two packets
+_DEADLINE = 20.0  # seconds for a download with all its mirrors
 
 
 class ChecksumError(ValueError):
@@ -50,13 +53,6 @@ def cache_dir() -> Path:
     return Path(pooch.os_cache("udl"))
 
 
-def _advice(remote: Remote) -> str:
-    return (
-        f"To fix it, put {remote.name} (SHA-256 {remote.mirrors[0][1]}) in a folder and set "
-        'UDL_DATA_DIR to that folder, or use source="surrogate".'
-    )
-
-
 def _read(remote: Remote, path: Path, place: str) -> Content | None:
     """Read a file once and check these very bytes; None if there is no such file."""
     try:
@@ -68,7 +64,7 @@ def _read(remote: Remote, path: Path, place: str) -> Content | None:
     if sha256 not in known:
         raise ChecksumError(
             f"{path}: expected SHA-256 {' or '.join(known)}, got {sha256} ({len(data)} bytes). "
-            f"The file is damaged or another version: delete it. {_advice(remote)}"
+            "It is damaged or another version: delete or replace it"
         )
     return Content(data, sha256, place)
 
@@ -126,28 +122,44 @@ def download(remote: Remote) -> Content:
     -----
     The bytes go to a temporary file, which gets its name only after its SHA-256 was found right.
     So nothing is left half-written, and processes that download at once do not disturb each other.
+    After 20 seconds it gives up, also where a firewall drops every packet without an answer.
     """
     import pooch
 
     folder = cache_dir()
     pooch.get_logger().setLevel("WARNING")  # a chapter's page is no place for progress reports
+    found: list[Content] = []
     reasons: list[tuple[str, Exception]] = []
-    for url, sha256 in remote.mirrors:
-        try:
-            path = pooch.retrieve(
-                url,
-                known_hash=f"sha256:{sha256}",
-                fname=remote.name,
-                path=folder,
-                downloader=pooch.HTTPDownloader(timeout=_TIMEOUT),
-            )
-            if found := _read(remote, Path(path), "downloaded"):
-                return found
-        except (OSError, ValueError) as error:
-            reasons.append((url, error))
-    kinds = ", ".join(type(error).__name__ for _, error in reasons)
+
+    def try_mirrors() -> None:
+        for url, sha256 in remote.mirrors:
+            try:
+                path = pooch.retrieve(
+                    url,
+                    known_hash=f"sha256:{sha256}",
+                    fname=remote.name,
+                    path=folder,
+                    downloader=pooch.HTTPDownloader(timeout=_TIMEOUT),
+                )
+                if content := _read(remote, Path(path), "downloaded"):
+                    found.append(content)
+                    return
+            except Exception as error:  # a thread has nobody to raise it to
+                reasons.append((url, error))
+
+    # The limits of a connection hold for each address of a host and each packet, and not for the
+    # look-up of its name. A thread can be left behind; it ends with the process at the latest.
+    thread = threading.Thread(target=try_mirrors, daemon=True)
+    thread.start()
+    thread.join(_DEADLINE)
+    if found:
+        return found[0]
+    if thread.is_alive():
+        url = remote.mirrors[len(reasons)][0]
+        reasons.append((url, TimeoutError(f"not finished after {_DEADLINE:g} s")))
+    kinds = ", ".join(dict.fromkeys(type(error).__name__ for _, error in reasons))
     failure = FileNotFoundError(
-        f"no download of {remote.name} to {folder} succeeded ({kinds}). {_advice(remote)}"
+        f"no download of {remote.name} to {folder} succeeded ({kinds}); {_ADVICE}"
     )
     for url, reason in reasons:
         failure.add_note(f"{url}: {reason}")
@@ -178,7 +190,8 @@ def obtain(remote: Remote) -> Content:
         return found
     if offline():
         raise FileNotFoundError(
-            f"{remote.name} is neither in UDL_DATA_DIR ({os.environ.get('UDL_DATA_DIR')}) nor in "
-            f"{cache_dir()}, and UDL_OFFLINE forbids the download. {_advice(remote)}"
+            f"{remote.name} is neither in UDL_DATA_DIR "
+            f"({os.environ.get('UDL_DATA_DIR') or 'not set'}) nor in {cache_dir()}, "
+            f"and UDL_OFFLINE forbids its download; {_ADVICE}"
         )
     return download(remote)

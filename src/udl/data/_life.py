@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import sys
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -15,9 +14,9 @@ from udl.data._surrogate import surrogate
 if TYPE_CHECKING:
     import pandas as pd
 
-_NAME = "WHO life expectancy"
+NAME = "WHO life expectancy"
 _RAW = "https://raw.githubusercontent.com/"
-_FILE = _files.Remote(
+FILE = _files.Remote(
     name="life-expectancy-data.csv",
     mirrors=(
         (
@@ -38,7 +37,7 @@ class SurrogateWarning(UserWarning):
     """The surrogate stands in for the real table because that could not be had."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # comparing tables gives a table, not a bool
 class LifeExpectancy:
     """The life expectancy table and its provenance.
 
@@ -113,12 +112,13 @@ def life_expectancy(source: Literal["auto", "file", "surrogate"] = "auto") -> Li
     if source == "surrogate":
         return _made_up()
     try:
-        return _real(_files.obtain(_FILE))
+        return _real(_files.obtain(FILE))
     except FileNotFoundError as error:
         if source == "file":
+            error.add_note('source="surrogate" needs no file')
             raise
         if not _files.offline():
-            message = f"using the surrogate of {_NAME}, its rows are made up: {error}"
+            message = f"the surrogate of {NAME} stands in, its rows are made up: {error}"
             warnings.warn(message, SurrogateWarning, stacklevel=2)
         return _made_up()
 
@@ -129,11 +129,11 @@ def _real(file: _files.Content) -> LifeExpectancy:
     frame = pd.read_csv(io.BytesIO(file.data))
     frame.columns = frame.columns.str.strip()
     provenance = Provenance(
-        name=_NAME,
+        name=NAME,
         source="file",
         sha256=file.sha256,
         license="not stated by its compiler; downloaded, not redistributed",
-        url=_FILE.url(file.sha256),
+        url=FILE.url(file.sha256),
         citation="K. Rajarshi, Life Expectancy (WHO), from WHO and United Nations data",
         note="Several columns have dropped digits or wrong units: for exercises only.",
     )
@@ -142,7 +142,7 @@ def _real(file: _files.Content) -> LifeExpectancy:
 
 def _made_up() -> LifeExpectancy:
     provenance = Provenance(
-        name=_NAME,
+        name=NAME,
         source="surrogate",
         license="CC0-1.0",
         citation="Hands-on Deep Learning; moments of the table compiled by K. Rajarshi",
@@ -174,24 +174,5 @@ def available() -> dict[str, str]:
     >>> list(data.available())
     ['WHO life expectancy']
     """
-    found = _files.find(_FILE)
-    return {_NAME: found.sha256 if found else "surrogate"}
-
-
-def main() -> int:
-    """Download what is missing, and print a line for each set: which source will be used.
-
-    Returns
-    -------
-    int
-        Exit status: 0, also with no network; 1 if a file or UDL_DATA_DIR is wrong.
-    """
-    try:
-        file = _files.obtain(_FILE)
-        print(f"{_NAME}: file, {file.place}, SHA-256 {file.sha256}")
-    except FileNotFoundError as error:
-        print(f"{_NAME}: surrogate (made-up rows). {error}")
-    except (ValueError, OSError) as error:
-        print(f"{_NAME}: {type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    return 0
+    found = _files.find(FILE)
+    return {NAME: found.sha256 if found else "surrogate"}

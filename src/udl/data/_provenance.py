@@ -42,7 +42,7 @@ class Provenance:
     note: str = ""
 
 
-_loaded: dict[Provenance, None] = {}  # a dict keeps the order and drops repetitions
+_loaded: dict[tuple[str, str], Provenance] = {}
 
 
 def record(provenance: Provenance) -> Provenance:
@@ -58,17 +58,18 @@ def record(provenance: Provenance) -> Provenance:
     Provenance
         The same object.
     """
-    _loaded[provenance] = None
+    _loaded[provenance.name, provenance.source] = provenance
     return provenance
 
 
 def loaded() -> list[Provenance]:
-    """List the sets loaded in this process, in order, each once.
+    """List the sets loaded in this process, each once, in the order of their first use.
 
     Returns
     -------
     list of Provenance
-        One entry for each set; the same set with another seed is another entry.
+        One entry for each set and source. Of a set that was generated with several seeds, the
+        latest counts.
 
     Examples
     --------
@@ -77,4 +78,4 @@ def loaded() -> list[Provenance]:
     >>> points.provenance in data.loaded()
     True
     """
-    return list(_loaded)
+    return list(_loaded.values())

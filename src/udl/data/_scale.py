@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from udl import _check
 
 
-def _checked(X: NDArray[np.float64], name: str, columns: int | None = None) -> NDArray[np.float64]:
-    if X.ndim != 2:
-        raise ValueError(f"expected {name} of shape (I, D), got {name}.shape={X.shape}")
-    if len(X) == 0:
-        raise ValueError(f"expected {name} to have rows, got {name}.shape={X.shape}")
+def _checked(columns: int | None = None, **named: ArrayLike) -> NDArray[np.float64]:
+    (name,), X = named, _check.matrix(**named)
     if columns is not None and X.shape[1] != columns:
         raise ValueError(f"expected the {columns} columns of the fit, got {name}.shape={X.shape}")
     if not np.isfinite(X).all():
@@ -56,9 +55,11 @@ class _Affine:
         Raises
         ------
         ValueError
-            If `X` has other columns than the fit, or holds NaN or infinity.
+            If `X` is no matrix, has other columns than the fit, or holds NaN or infinity.
+        TypeError
+            If `X` does not hold real numbers.
         """
-        return (_checked(X, "X", self._shift.size) - self._shift) / self._step
+        return (_checked(self._shift.size, X=X) - self._shift) / self._step
 
     def inverse(self, Z: Float[np.ndarray, "I D"]) -> Float[np.ndarray, "I D"]:
         """Return scaled examples to their original units.
@@ -76,9 +77,11 @@ class _Affine:
         Raises
         ------
         ValueError
-            If `Z` has other columns than the fit, or holds NaN or infinity.
+            If `Z` is no matrix, has other columns than the fit, or holds NaN or infinity.
+        TypeError
+            If `Z` does not hold real numbers.
         """
-        return _checked(Z, "Z", self._shift.size) * self._step + self._shift
+        return _checked(self._shift.size, Z=Z) * self._step + self._shift
 
     def unscale_phi(self, phi: Float[np.ndarray, " P"]) -> Float[np.ndarray, " P"]:
         r"""Return the parameters of a linear model of scaled inputs to the original units.
@@ -100,9 +103,19 @@ class _Affine:
         Raises
         ------
         ValueError
-            If `phi` does not have one parameter more than there are columns.
+            If `phi` is no vector with one parameter more than there are columns.
+        TypeError
+            If `phi` does not hold real numbers.
+
+        Examples
+        --------
+        >>> from udl import data
+        >>> scaler = data.Standardizer(mean_=np.array([10.0]), scale_=np.array([2.0]))
+        >>> scaler.unscale_phi(np.array([1.0, 4.0]))  # 1 + 4 (x - 10) / 2
+        array([-19.,   2.])
         """
-        if phi.shape != (self._shift.size + 1,):
+        phi = _check.vector(phi=phi)
+        if phi.size != self._shift.size + 1:
             raise ValueError(
                 f"expected phi of shape ({self._shift.size + 1},): the intercept and one slope "
                 f"a column, got phi.shape={phi.shape}"
@@ -111,7 +124,7 @@ class _Affine:
         return np.concatenate([[phi[0] - slopes @ self._shift], slopes])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # comparing arrays gives an array, not a bool
 class Normalizer(_Affine):
     r"""Scale each column to the interval [0, 1] of the rows it was fitted on.
 
@@ -156,9 +169,12 @@ class Normalizer(_Affine):
         Raises
         ------
         ValueError
-            If `X` is no matrix, or holds NaN or infinity.
+            If `X` is no matrix, is empty, or holds NaN or infinity.
+        TypeError
+            If `X` does not hold real numbers.
         """
-        minimum = _checked(X, "X").min(axis=0)
+        X = _checked(X=X)
+        minimum = X.min(axis=0)
         return cls(minimum, _steps(X.max(axis=0) - minimum))
 
     @property
@@ -170,7 +186,7 @@ class Normalizer(_Affine):
         return self.range_
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # comparing arrays gives an array, not a bool
 class Standardizer(_Affine):
     r"""Shift and scale each column to mean 0 and standard deviation 1 on the rows of the fit.
 
@@ -212,9 +228,12 @@ class Standardizer(_Affine):
         Raises
         ------
         ValueError
-            If `X` is no matrix, or holds NaN or infinity.
+            If `X` is no matrix, is empty, or holds NaN or infinity.
+        TypeError
+            If `X` does not hold real numbers.
         """
-        constant = np.ptp(_checked(X, "X"), axis=0) == 0.0
+        X = _checked(X=X)
+        constant = np.ptp(X, axis=0) == 0.0
         # The mean of equal numbers can be off by one rounding, and their deviation above zero.
         mean = np.where(constant, X[0], X.mean(axis=0))
         return cls(mean, _steps(np.where(constant, 0.0, X.std(axis=0))))

@@ -16,19 +16,19 @@ class Split(NamedTuple):
     test: Int[np.ndarray, " I_test"]
 
 
-def _choose(n: int, test: float, seed: int, what: str) -> np.ndarray:
+def _choose(n: int, test: float, seed: int, expected: str) -> np.ndarray:
     """Draw which of n things are for testing: a boolean mask with at least one of each kind."""
     if not 0.0 < test < 1.0:
         raise ValueError(f"expected 0 < test < 1, got test={test}")
     if n < 2:
-        raise ValueError(f"expected at least 2 {what} to split, got {n}")
+        raise ValueError(f"expected {expected} to split, got {n}")
     size = min(max(round(test * n), 1), n - 1)
     chosen = np.zeros(n, dtype=bool)
     chosen[np.random.default_rng(seed).permutation(n)[:size]] = True
     return chosen
 
 
-def random_split(I: int, test: float = 0.2, seed: int = 0) -> Split:  # noqa: E741
+def random_split(I: int, test: float = 0.2, seed: int = 0) -> Split:
     """Split I examples at random into training and test rows.
 
     Parameters
@@ -60,7 +60,7 @@ def random_split(I: int, test: float = 0.2, seed: int = 0) -> Split:  # noqa: E7
     >>> len(train), len(test)
     (7, 3)
     """
-    chosen = _choose(I, test, seed, "examples")
+    chosen = _choose(I, test, seed, "I >= 2 examples")
     return Split(np.flatnonzero(~chosen), np.flatnonzero(chosen))
 
 
@@ -84,7 +84,8 @@ def group_split(groups: ArrayLike, test: float = 0.2, seed: int = 0) -> Split:
     Raises
     ------
     ValueError
-        If `test` is not between 0 and 1, or if there are fewer than two groups.
+        If `test` is not between 0 and 1, if there are fewer than two groups, or if `groups` is
+        not one-dimensional.
 
     Examples
     --------
@@ -96,5 +97,5 @@ def group_split(groups: ArrayLike, test: float = 0.2, seed: int = 0) -> Split:
     if labels.ndim != 1:
         raise ValueError(f"expected one group for each example, got groups.shape={labels.shape}")
     unique, group = np.unique(labels, return_inverse=True)
-    chosen = _choose(len(unique), test, seed, "groups")[group]
+    chosen = _choose(len(unique), test, seed, "at least 2 different values in groups")[group]
     return Split(np.flatnonzero(~chosen), np.flatnonzero(chosen))

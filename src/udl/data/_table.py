@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from jaxtyping import Float, Int
 
+from udl import _check
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -58,6 +60,10 @@ def select(frame: pd.DataFrame, columns: Sequence[str]) -> Float[np.ndarray, "I 
     return frame[list(columns)].to_numpy(dtype=np.float64, copy=True)
 
 
+def _numbers(X: Float[np.ndarray, "I ..."]) -> Float[np.ndarray, "I ..."]:
+    return _check.matrix(X=X) if np.ndim(X) > 1 else _check.vector(X=X)
+
+
 def missing(X: Float[np.ndarray, "I ..."]) -> Int[np.ndarray, "*D"]:
     """Count the gaps (NaN) in each column.
 
@@ -71,13 +77,20 @@ def missing(X: Float[np.ndarray, "I ..."]) -> Int[np.ndarray, "*D"]:
     ndarray, shape (D,) or ()
         Number of NaN in each column.
 
+    Raises
+    ------
+    ValueError
+        If `X` is empty, or neither a matrix nor a vector.
+    TypeError
+        If `X` does not hold real numbers.
+
     Examples
     --------
     >>> import numpy as np
     >>> missing(np.array([[1.0, np.nan], [2.0, 3.0]]))
     array([0, 1])
     """
-    return np.asarray(np.isnan(X).sum(axis=0))
+    return np.asarray(np.isnan(_numbers(X)).sum(axis=0))
 
 
 def fill(
@@ -100,7 +113,10 @@ def fill(
     Raises
     ------
     ValueError
-        If `how` is another word, or if a column has no value at all.
+        If `how` is another word, if `X` is empty or neither a matrix nor a vector, if it holds
+        infinity, or if a column has no value at all.
+    TypeError
+        If `X` does not hold real numbers.
 
     Notes
     -----
@@ -115,6 +131,9 @@ def fill(
     """
     if how not in ("mean", "median"):
         raise ValueError(f"expected how to be 'mean' or 'median', got {how!r}")
+    X = _numbers(X)
+    if np.isinf(X).any():
+        raise ValueError(f"expected numbers or NaN in X, got {np.isinf(X).sum()} infinite")
     gaps = np.isnan(X)
     empty = np.flatnonzero(gaps.all(axis=0))
     if empty.size:

@@ -48,7 +48,7 @@ def twelve_points() -> Points:
     return Points(np.array(x), np.array(y), record(provenance))
 
 
-def _start(I: int, seed: int) -> np.random.Generator:  # noqa: E741
+def _start(I: int, seed: int) -> np.random.Generator:
     if I < 1:
         raise ValueError(f"expected I >= 1 examples, got I={I}")
     return np.random.default_rng(seed)
@@ -65,7 +65,7 @@ def _generated(name: str, x: np.ndarray, y: np.ndarray, rule: str, seed: int) ->
     return Points(x, y, record(provenance))
 
 
-def age_height(I: int = 60, seed: int = 0) -> Points:  # noqa: E741
+def age_height(I: int = 60, seed: int = 0) -> Points:
     r"""Generate ages and heights of made-up children and teenagers.
 
     .. math:: y = 77 + 5.9\,x + \varepsilon, \qquad \varepsilon \sim \mathcal N(0, 5^2)
@@ -81,6 +81,12 @@ def age_height(I: int = 60, seed: int = 0) -> Points:  # noqa: E741
     -------
     Points
         ``x``: age in years, 2 to 16, ascending, shape (I,); ``y``: height in cm, shape (I,).
+        Both are rounded to tenths.
+
+    Raises
+    ------
+    ValueError
+        If `I` is less than 1.
 
     Notes
     -----
@@ -98,7 +104,7 @@ def age_height(I: int = 60, seed: int = 0) -> Points:  # noqa: E741
     return _generated("age and height", x, y, rule, seed)
 
 
-def flat_prices(I: int = 80, seed: int = 0) -> Points:  # noqa: E741
+def flat_prices(I: int = 80, seed: int = 0) -> Points:
     r"""Generate sizes and prices of made-up flats.
 
     .. math:: y = 8 + 1.15\,x + \varepsilon, \qquad \varepsilon \sim \mathcal N(0, 7^2)
@@ -114,7 +120,12 @@ def flat_prices(I: int = 80, seed: int = 0) -> Points:  # noqa: E741
     -------
     Points
         ``x``: size in square meters, 28 to 120, ascending, shape (I,); ``y``: price in millions
-        of forints, shape (I,).
+        of forints, shape (I,). Sizes are rounded to whole numbers, prices to tenths.
+
+    Raises
+    ------
+    ValueError
+        If `I` is less than 1.
 
     Examples
     --------
@@ -128,7 +139,7 @@ def flat_prices(I: int = 80, seed: int = 0) -> Points:  # noqa: E741
     return _generated("flat prices", x, y, rule, seed)
 
 
-def cars(I: int = 60, seed: int = 0) -> Points:  # noqa: E741
+def cars(I: int = 60, seed: int = 0) -> Points:
     r"""Generate the number of cars in made-up towns, from two predictors.
 
     .. math::
@@ -145,7 +156,13 @@ def cars(I: int = 60, seed: int = 0) -> Points:  # noqa: E741
     -------
     Points
         ``x``, shape (I, 2): residents in thousands, 20 to 150, and distance to the capital in
-        km, 5 to 250; ``y``: cars in thousands, shape (I,).
+        km, 5 to 250; ``y``: cars in thousands, shape (I,). Rounded to tenths, whole kilometers
+        and hundredths.
+
+    Raises
+    ------
+    ValueError
+        If `I` is less than 1.
 
     Examples
     --------
@@ -161,7 +178,7 @@ def cars(I: int = 60, seed: int = 0) -> Points:  # noqa: E741
     return _generated("cars", x, y, rule, seed)
 
 
-def noisy_sine(I: int = 30, seed: int = 0) -> Points:  # noqa: E741
+def noisy_sine(I: int = 30, seed: int = 0) -> Points:
     r"""Generate one period of a sine with noise.
 
     .. math:: y = \sin(2 \pi x) + \varepsilon, \qquad \varepsilon \sim \mathcal N(0, 0.2^2)
@@ -177,6 +194,11 @@ def noisy_sine(I: int = 30, seed: int = 0) -> Points:  # noqa: E741
     -------
     Points
         ``x`` in [0, 1], ascending, shape (I,); ``y``, shape (I,); no units.
+
+    Raises
+    ------
+    ValueError
+        If `I` is less than 1.
 
     Examples
     --------
