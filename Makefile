@@ -18,7 +18,9 @@ test: book
 	$(RUN)/python -m pytest
 
 serve: .venv/ready
-	$(RUN)/sphinx-autobuild . _build/html
+	PYTHONPATH=book/_ext UDL_OFFLINE=1 $(RUN)/sphinx-autobuild . _build/html \
+	  --pre-build "$(RUN)/jupyter-book config sphinx ." --open-browser \
+	  --re-ignore "conf\.py$$|/(_build|\.venv|\.git|\.[a-z]+_cache)/"
 
 bench: book
 	$(RUN)/python benchmarks/run_all.py
