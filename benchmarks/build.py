@@ -21,6 +21,7 @@ from statistics import median
 
 import psutil
 import yaml
+
 from _harness import report
 
 ROOT = Path(__file__).parent.parent

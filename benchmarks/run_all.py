@@ -1,6 +1,6 @@
 """Run every benchmark and collect what each prints last in benchmarks/results.json.
 
-    python benchmarks/run_all.py [NAME ...]
+python benchmarks/run_all.py [NAME ...]
 """
 
 import json

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from decimal import Decimal
@@ -29,6 +31,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 import udl
 from udl import data
 from udl.data import _files, _life
+from udl.data.__main__ import main
 
 TARGET = "Life expectancy"
 # errata.md of the lectures: predictors, theta (intercept first), RMSE; digits as printed.
@@ -48,10 +51,10 @@ FITS = [
 ]
 
 
-def refused(match: str) -> AbstractContextManager[object]:
-    """Expect a ValueError; with runtime shape checks on, those refuse first."""
+def refused(match: str, error: type[Exception] = ValueError) -> AbstractContextManager[object]:
+    """Expect an error; with runtime shape checks on, those refuse first."""
     checked = hasattr(data.fill, "__wrapped__")
-    return pytest.raises(TypeCheckError) if checked else pytest.raises(ValueError, match=match)
+    return pytest.raises(TypeCheckError) if checked else pytest.raises(error, match=match)
 
 
 def fit(frame: pd.DataFrame, predictors: list[str]) -> tuple[np.ndarray, float]:
@@ -245,6 +248,7 @@ def test_surrogate_repeats_and_is_another_object(surrogate: pd.DataFrame) -> Non
     again = data.life_expectancy("surrogate").frame
     pd.testing.assert_frame_equal(surrogate, again)
     assert again is not surrogate
+    assert data.life_expectancy("surrogate") != data.life_expectancy("surrogate")
 
 
 def test_surrogate_stays_near_the_real_ranges(surrogate: pd.DataFrame) -> None:
@@ -369,8 +373,9 @@ def test_truncated_download(places: Path, monkeypatch: pytest.MonkeyPatch, hones
         server.truncate = True
         server.promised = len(CSV) // 2 if honest else len(CSV)
         monkeypatch.setattr(_life, "FILE", remote(server))
-        with pytest.raises(FileNotFoundError, match=r"UDL_DATA_DIR.*surrogate") as caught:
+        with pytest.raises(FileNotFoundError, match="set UDL_DATA_DIR to a folder") as caught:
             data.life_expectancy("file")
+    assert caught.value.__notes__[-1] == 'source="surrogate" needs no file'
     assert any(server.url in note for note in caught.value.__notes__)
     assert list(places.iterdir()) == []
 
@@ -380,19 +385,49 @@ def test_no_network(places: Path, capsys: pytest.CaptureFixture[str]) -> None:
         who = data.life_expectancy()
     assert who.is_surrogate
     assert "Made-up" in who.provenance.note
-    assert data.main() == 0
+    assert main() == 0
     out = capsys.readouterr().out
-    assert out.startswith("WHO life expectancy: surrogate")
+    assert out.startswith("WHO life expectancy: a surrogate with made-up rows stands in: no downl")
+    assert "(ConnectionError)" in out
+    assert "set UDL_DATA_DIR to a folder that holds it" in out
     assert out.count("\n") == 1
 
 
+def test_mirror_that_never_finishes(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_files, "_DEADLINE", 0.5)
+    with mirror(CSV) as server:
+        server.stall = threading.Event()
+        monkeypatch.setattr(_life, "FILE", remote(server))
+        start = time.monotonic()
+        with pytest.raises(FileNotFoundError, match=r"\(TimeoutError\)") as caught:
+            data.life_expectancy("file")
+        assert time.monotonic() - start < 5.0
+        assert "all mirrors: not finished after 0.5 s" in caught.value.__notes__
+        assert not (places / _life.FILE.name).exists()
+        server.stall.set()
+
+
+def test_main_is_quick_without_a_download(places: Path) -> None:
+    def seconds() -> float:
+        start = time.perf_counter()
+        command = [sys.executable, "-m", "udl.data"]
+        environment = {**os.environ, "UDL_OFFLINE": "1", "XDG_CACHE_HOME": str(places)}
+        out = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert re.fullmatch(r"WHO life expectancy: .+\n", out.stdout)
+        return time.perf_counter() - start
+
+    assert min(seconds() for _ in range(3)) < 0.4
+
+
 def test_offline_gives_the_surrogate_unasked(
-    places: Path, monkeypatch: pytest.MonkeyPatch
+    places: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with mirror(CSV) as server:
         monkeypatch.setattr(_life, "FILE", remote(server))
         monkeypatch.setenv("UDL_OFFLINE", "1")
         assert data.life_expectancy().is_surrogate
+        assert main() == 0
+        assert capsys.readouterr().out.count("\n") == 1
         with pytest.raises(FileNotFoundError, match="UDL_OFFLINE forbids"):
             data.life_expectancy("file")
         assert server.requests == 0
@@ -408,13 +443,17 @@ def test_folder_comes_first(
     folder = tmp_path / "data"
     folder.mkdir()
     (folder / _life.FILE.name).write_bytes(CSV)
+    places.mkdir()
+    (places / _life.FILE.name).write_bytes(b"damaged, but never looked at")
     monkeypatch.setenv("UDL_DATA_DIR", str(folder))
     with mirror(CSV) as server:
         monkeypatch.setattr(_life, "FILE", remote(server))
         assert not data.life_expectancy().is_surrogate
-        assert data.main() == 0
+        assert main() == 0
         assert server.requests == 0
-    assert capsys.readouterr().out == (f"WHO life expectancy: file, UDL_DATA_DIR, SHA-256 {SHA}\n")
+    assert capsys.readouterr().out == (
+        f"WHO life expectancy: the real file, UDL_DATA_DIR, SHA-256 {SHA}\n"
+    )
 
 
 @pytest.mark.parametrize("source", ["auto", "file"])
@@ -433,7 +472,7 @@ def test_wrong_hash_is_never_used(
     assert str(file) in str(caught.value)
     with pytest.raises(data.ChecksumError):
         data.available()
-    assert data.main() == 1
+    assert main() == 1
     assert file.exists()
 
 
@@ -441,7 +480,7 @@ def test_folder_that_does_not_exist(places: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("UDL_DATA_DIR", str(places / "typo"))
     with pytest.raises(NotADirectoryError, match="expected UDL_DATA_DIR to name a folder"):
         data.life_expectancy()
-    assert data.main() == 1
+    assert main() == 1
 
 
 def test_cache_that_cannot_be_written(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -558,6 +597,12 @@ def test_fill_keeps_its_input_and_takes_vectors() -> None:
 def test_fill_refuses() -> None:
     with pytest.raises(ValueError, match=r"no values: X\[:, \[1\]\]"):
         data.fill(np.array([[1.0, np.nan], [2.0, np.nan]]))
+    with pytest.raises(ValueError, match="expected numbers or NaN in X, got 2 infinite"):
+        data.fill(np.array([np.inf, np.nan, -np.inf]))
+    with pytest.raises(ValueError, match=r"matrix of shape \(I, D\), got X.shape=\(1, 1, 1\)"):
+        data.missing(np.ones((1, 1, 1)))
+    with refused("expected real numbers in X, got X.dtype=<U1", TypeError):
+        data.fill(np.array(["a", "b"]))
     with refused("expected how to be 'mean' or 'median', got 'mode'"):
         data.fill(np.ones((2, 2)), "mode")  # type: ignore[arg-type]
 
@@ -627,14 +672,15 @@ def test_scalers_refuse(scaler: type) -> None:
         fitted.inverse(bad)
     with pytest.raises(ValueError, match=r"expected the 2 columns of the fit, got X.shape=\(1, 3"):
         fitted.transform(np.ones((1, 3)))
-    with refused(r"expected X of shape \(I, D\), got X.shape=\(3,\)"):
+    with refused(r"expected a matrix of shape \(I, D\), got X.shape=\(3,\)"):
         scaler.fit(np.ones(3))
-    with pytest.raises(ValueError, match=r"expected X to have rows, got X.shape=\(0, 2\)"):
+    with pytest.raises(ValueError, match=r"at least one row and column, got X.shape=\(0, 2\)"):
         scaler.fit(np.ones((0, 2)))
     with pytest.raises(ValueError, match=r"expected phi of shape \(3,\)"):
         fitted.unscale_phi(np.ones(2))
     with pytest.raises(AttributeError):
         fitted.anything_ = 1
+    assert fitted != scaler.fit(np.array([[1.0, 2.0], [3.0, 5.0]]))  # False, not an error
 
 
 # --- splits ---
@@ -677,9 +723,9 @@ def test_splits_refuse_a_share(test: float) -> None:
 
 
 def test_splits_refuse_too_few() -> None:
-    with pytest.raises(ValueError, match="at least 2 examples to split, got 1"):
+    with pytest.raises(ValueError, match="expected I >= 2 examples to split, got 1"):
         data.random_split(1)
-    with pytest.raises(ValueError, match="at least 2 groups to split, got 1"):
+    with pytest.raises(ValueError, match="at least 2 different values in groups to split, got 1"):
         data.group_split(["a", "a"])
     with pytest.raises(ValueError, match=r"groups.shape=\(2, 1\)"):
         data.group_split(np.array([["a"], ["b"]]))
@@ -731,7 +777,8 @@ def test_noisy_sine() -> None:
 def test_toy_sets_repeat_by_seed(make) -> None:
     np.testing.assert_array_equal(make(9, seed=4).y, make(9, seed=4).y)
     assert not np.array_equal(make(9, seed=4).y, make(9, seed=5).y)
-    assert make(9, seed=4).provenance in data.loaded()
+    latest = make(9, seed=4).provenance
+    assert [p for p in data.loaded() if p.name == latest.name] == [latest]
     with pytest.raises(ValueError, match="expected I >= 1 examples, got I=0"):
         make(0)
 

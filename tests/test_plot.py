@@ -6,6 +6,7 @@ import re
 import matplotlib as mpl
 import numpy as np
 import pytest
+from jaxtyping import TypeCheckError
 from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 
@@ -49,6 +50,12 @@ def svg(figure):
     return buffer.getvalue()
 
 
+def refused(match):
+    """Expect a ValueError; with runtime shape checks on, those refuse first."""
+    checked = hasattr(plot.data, "__wrapped__")
+    return pytest.raises(TypeCheckError) if checked else pytest.raises(ValueError, match=match)
+
+
 def luminance(color):
     r, g, b = (
         c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
@@ -76,6 +83,13 @@ def test_background_is_transparent_only_in_the_book(monkeypatch):
     plot.style()
     assert mpl.rcParams["figure.facecolor"] == "none"
     assert mpl.rcParams["savefig.facecolor"] == "none"
+
+
+def test_panes_of_three_dimensions_are_transparent():
+    plot.style()
+    ax = Figure().add_subplot(projection="3d")
+    for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
+        assert axis.pane.get_facecolor()[3] == 0
 
 
 def test_style_asks_a_notebook_for_svg_without_a_date(monkeypatch):
@@ -114,8 +128,13 @@ def test_svg_repeats_byte_for_byte_and_holds_only_palette_colors(examples):
 
 def test_data_rasterizes_only_many_points(ax):
     few, many = np.zeros(400), np.zeros(401)
-    assert not plot.data(ax, few, few).get_rasterized()
-    assert plot.data(ax, many, many).get_rasterized()
+    vector, raster = plot.data(ax, few, few), plot.data(ax, many, many)
+    assert not vector.get_rasterized()
+    assert raster.get_rasterized()
+    # Pixels keep their color on a dark page, where INK would vanish.
+    assert same_color(vector.get_facecolor()[0, :3], plot.INK)
+    assert same_color(raster.get_facecolor()[0, :3], plot.MUTED)
+    assert same_color(plot.data(ax, many, many, color=plot.BLUE).get_facecolor()[0, :3], plot.BLUE)
 
 
 def test_data_and_line_hold_their_arrays(ax, examples):
@@ -177,8 +196,37 @@ def test_default_levels_grow_with_the_squares_and_opacity_with_the_loss(ax):
 
 
 def test_loss_contours_refuse_a_transposed_loss(ax):
-    with pytest.raises(ValueError, match=r"\(3, 4\), got L.shape=\(4, 3\)"):
+    with refused(r"\(3, 4\), got L.shape=\(4, 3\)"):
         plot.loss_contours(ax, np.arange(4.0), np.arange(3.0), np.zeros((4, 3)))
+
+
+@pytest.mark.parametrize("L", [np.ones((3, 4)), np.array([[0, 1, 2, np.nan]] * 3)])
+def test_loss_contours_refuse_a_flat_or_unknown_loss(ax, L):
+    with pytest.raises(ValueError, match="expected finite losses that differ, got L from"):
+        plot.loss_contours(ax, np.arange(4.0), np.arange(3.0), L)
+
+
+@pytest.mark.parametrize("draw", [plot.data, plot.line, plot.residuals, plot.squares])
+def test_shapes_that_would_broadcast_are_refused(ax, draw):
+    x, column = np.zeros(3), np.zeros((3, 1))
+    rest = [x] if draw in (plot.residuals, plot.squares) else []
+    with refused(r"equal length, got x.shape=\(3,\), y.shape=\(3, 1\)"):
+        draw(ax, x, column, *rest)
+    with refused(r"y.shape=\(2,\)"):
+        draw(ax, x, x[:2], *rest)
+
+
+@pytest.mark.parametrize("shape", [(2,), (3, 3)])
+def test_path_refuses_other_shapes(ax, shape):
+    with refused(r"expected phis of shape \(T, 2\)"):
+        plot.path(ax, np.zeros(shape))
+    with pytest.raises(ValueError, match=r"T >= 1, got phis.shape=\(0, 2\)"):
+        plot.path(ax, np.zeros((0, 2)))
+
+
+def test_network_refuses_missing_texts(ax):
+    with pytest.raises(ValueError, match=r"weights of shapes \[\(2, 1\)\], one text a link"):
+        plot.network(ax, [["1", "x"], ["f"]], weights=[[["b"]]])
 
 
 def test_path_marks_its_start(ax):
@@ -188,21 +236,21 @@ def test_path_marks_its_start(ax):
 
 
 def test_heatmap_writes_each_value_with_contrast(ax):
-    M = np.linspace(-1, 1, 12).reshape(3, 4)
-    cells = plot.heatmap(ax, M, ["a", "b", "c"], columns=["p", "q", "r", "s"])
+    M = np.linspace(-1, 1, 25).reshape(5, 5)
+    cells = plot.heatmap(ax, M, list("abcde"))
     np.testing.assert_array_equal(cells.get_array(), M)
     assert cells.get_clim() == (-1, 1)
     assert [t.get_text() for t in ax.texts] == [f"{v:.2f}" for v in M.ravel()]
     for text, value in zip(ax.texts, M.ravel(), strict=True):
         assert contrast(text.get_color(), cells.to_rgba(value)[:3]) > 4.5
-    assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b", "c"]
-    assert [t.get_text() for t in ax.get_xticklabels()] == ["p", "q", "r", "s"]
+    assert [t.get_text() for t in ax.get_yticklabels()] == list("abcde")
+    assert [t.get_text() for t in ax.get_xticklabels()] == list("abcde")
     low, high = ax.get_ylim()
     assert low > high, "the first row belongs on top, as in the printed matrix"
 
 
 def test_heatmap_refuses_missing_names(ax):
-    with pytest.raises(ValueError, match=r"M.shape=\(2, 2\), 1 row names and 1 column names"):
+    with pytest.raises(ValueError, match=r"M.shape=\(2, 2\), 1 names"):
         plot.heatmap(ax, np.eye(2), ["a"])
 
 
@@ -212,7 +260,7 @@ def test_network_links_every_pair_of_neighbours(ax):
     assert [t.get_text() for t in ax.texts] == list("abcdef")
 
 
-def test_network_labels_links_and_leaves_out_none(ax):
-    plot.network(ax, [["1", "x"], ["p", "q"]], weights=[[["u", None], ["", "v"]]])
-    assert len(ax.lines) == 3
+def test_network_labels_links(ax):
+    plot.network(ax, [["1", "x"], ["p", "q"]], weights=[[["u", ""], ["", "v"]]])
+    assert len(ax.lines) == 4
     assert [t.get_text() for t in ax.texts] == ["u", "v", "1", "x", "p", "q"]

@@ -132,7 +132,7 @@ class Package:
 
 @cache
 def environment() -> str:
-    """What is installed, and whether there is a GPU: both can change a number."""
+    """Say what is installed, and whether there is a GPU: both can change a number."""
     packages = sorted(f"{d.name}=={d.version}" for d in distributions())
     return json.dumps([packages, Path("/dev/nvidiactl").exists()])
 
@@ -162,7 +162,9 @@ def with_key(text: str, value: str) -> str:
 
     def flow(match: re.Match[str]) -> str:
         inner = ", ".join(line.strip() for line in match[1].splitlines())
-        return f'kernelspec: {{{inner}, language: python, udl: "{value}"}}' + "\n" * (1 + match[1].count("\n"))
+        return f'kernelspec: {{{inner}, language: python, udl: "{value}"}}' + "\n" * (
+            1 + match[1].count("\n")
+        )
 
     return KERNELSPEC.sub(flow, text, count=1)
 

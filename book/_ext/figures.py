@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 PALETTE = ("INK", "MUTED", "GRID", "PAPER", "BLUE", "ORANGE", "GREEN", "PURPLE", "GOLD")
 
 
-class drawing(nodes.General, nodes.Element):  # noqa: N801 (docutils nodes are lower case)
+class drawing(nodes.General, nodes.Element):
     """An SVG placed in the page, with the text that describes it."""
 
 
@@ -80,7 +80,9 @@ def place(app: Sphinx, doctree: nodes.document) -> None:
         while figure is not None and not isinstance(figure, nodes.figure):
             figure = figure.parent
         if figure is None and "no-figure" not in image.get("classes", []):
-            logger.warning("image %s is in no figure with a number and caption", uri, location=image)
+            logger.warning(
+                "image %s is in no figure with a number and caption", uri, location=image
+            )
         path = Path(app.srcdir) / uri.lstrip("/")
         if not path.exists():
             path = Path(app.outdir) / uri.lstrip("/")
@@ -102,7 +104,9 @@ def visit_text(self: object, node: drawing) -> None:
 
 def setup(app: Sphinx) -> dict[str, object]:
     """Connect to Sphinx."""
-    app.add_node(drawing, html=(visit_html, None), text=(visit_text, None), latex=(visit_text, None))
+    app.add_node(
+        drawing, html=(visit_html, None), text=(visit_text, None), latex=(visit_text, None)
+    )
     # Before Sphinx collects images: what stands in the page is not copied beside it.
     app.connect("doctree-read", place, priority=100)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

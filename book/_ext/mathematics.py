@@ -168,7 +168,9 @@ def characters(css: str) -> set[tuple[str, str]]:
         variant = f".TEX-{family[1]}" if family else (variants[-1] if variants else "")
         found |= {(FONTS[variant], char) for char in text}
         if "stretchy" in selector:  # drawn from the first of these fonts that has the piece
-            found |= {(FONTS[f".TEX-{size}"], c) for c in text for size in ("S1", "S2", "S3", "S4")}
+            found |= {
+                (FONTS[f".TEX-{size}"], c) for c in text for size in ("S1", "S2", "S3", "S4")
+            }
     return found
 
 
@@ -178,7 +180,9 @@ def cut(file: str, text: str) -> bytes:
     from fontTools.ttLib import TTFont
 
     font = TTFont(components() / "output/chtml/fonts/woff-v2" / f"MathJax_{file}.woff")
-    options = subset.Options(flavor="woff", hinting=False, desubroutinize=True, notdef_outline=True)
+    options = subset.Options(
+        flavor="woff", hinting=False, desubroutinize=True, notdef_outline=True
+    )
     options.ignore_missing_unicodes = True
     options.drop_tables += ["FFTM"]
     cutter = subset.Subsetter(options)

@@ -20,6 +20,7 @@ from matplotlib.contour import QuadContourSet
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Rectangle
 from matplotlib.rcsetup import cycler
+from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "BLUE",
@@ -94,6 +95,9 @@ def style() -> None:
             "axes.spines.top": False,
             "axes.titlecolor": INK,
             "axes.titlesize": 11,
+            "axes3d.xaxis.panecolor": "none",
+            "axes3d.yaxis.panecolor": "none",
+            "axes3d.zaxis.panecolor": "none",
             "figure.constrained_layout.use": True,
             "figure.facecolor": background,
             "figure.figsize": (6.4, 3.8),
@@ -122,6 +126,15 @@ def style() -> None:
         )
 
 
+def _vectors(**arrays: ArrayLike) -> list[NDArray[np.float64]]:
+    """Return the named arrays, or refuse them if they are not vectors of one length."""
+    vectors = [np.asarray(array, dtype=np.float64) for array in arrays.values()]
+    if vectors[0].ndim != 1 or len({vector.shape for vector in vectors}) > 1:
+        got = ", ".join(f"{n}.shape={v.shape}" for n, v in zip(arrays, vectors, strict=True))
+        raise ValueError(f"expected vectors of equal length, got {got}")
+    return vectors
+
+
 def axis_labels(ax: Axes, x: str, y: str) -> None:
     """Name both axes, each with its unit.
 
@@ -134,13 +147,13 @@ def axis_labels(ax: Axes, x: str, y: str) -> None:
 
     Examples
     --------
-    >>> ax = mpl.figure.Figure().subplots()
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure().subplots()
     >>> axis_labels(ax, x="age (years)", y="height (cm)")
     >>> ax.get_ylabel()
     'height (cm)'
     """
-    ax.set_xlabel(x)
-    ax.set_ylabel(y)
+    ax.set(xlabel=x, ylabel=y)
 
 
 def data(
@@ -149,7 +162,7 @@ def data(
     y: Float[np.ndarray, "I"],
     *,
     label: str | None = None,
-    color: str = INK,
+    color: str | None = None,
     size: float = 26.0,
 ) -> PathCollection:
     """Draw examples as dots.
@@ -162,8 +175,9 @@ def data(
         Inputs and targets.
     label : str, optional
         The legend's entry.
-    color : str
-        One of the palette.
+    color : str, optional
+        One of the palette. Without it INK, or MUTED for more than 400 examples: those become
+        pixels, which keep their color on a dark page.
     size : float
         Area of a dot in square points.
 
@@ -172,18 +186,25 @@ def data(
     PathCollection
         The dots; rasterized when there are more than 400.
 
+    Raises
+    ------
+    ValueError
+        If `x` and `y` are not vectors of equal length.
+
     Examples
     --------
-    >>> ax = mpl.figure.Figure().subplots()
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure().subplots()
     >>> len(data(ax, np.array([0.0, 1.0]), np.array([2.0, 3.0])).get_offsets())
     2
     """
+    x, y = _vectors(x=x, y=y)
     many = len(x) > _RASTERIZE_BEYOND
     return ax.scatter(
         x,
         y,
         s=size,
-        color=color,
+        color=color or (MUTED if many else INK),
         alpha=0.35 if many else 0.85,
         linewidths=0,
         label=label,
@@ -221,13 +242,19 @@ def line(
     Line2D
         The line.
 
+    Raises
+    ------
+    ValueError
+        If `x` and `y` are not vectors of equal length.
+
     Examples
     --------
-    >>> ax = mpl.figure.Figure().subplots()
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure().subplots()
     >>> line(ax, np.array([0.0, 1.0]), np.array([2.0, 3.0])).get_color() == BLUE
     True
     """
-    (artist,) = ax.plot(x, y, color=color, label=label, **kwargs)
+    (artist,) = ax.plot(*_vectors(x=x, y=y), color=color, label=label, **kwargs)
     return artist
 
 
@@ -258,13 +285,20 @@ def residuals(
     LineCollection
         One segment for each example.
 
+    Raises
+    ------
+    ValueError
+        If `x`, `y` and `f` are not vectors of equal length.
+
     Examples
     --------
-    >>> ax = mpl.figure.Figure().subplots()
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure().subplots()
     >>> x, y, f = np.array([1.0]), np.array([2.0]), np.array([5.0])
     >>> residuals(ax, x, y, f).get_segments()[0].tolist()
     [[1.0, 2.0], [1.0, 5.0]]
     """
+    x, y, f = _vectors(x=x, y=y, f=f)
     ends = np.stack([np.column_stack([x, y]), np.column_stack([x, f])], axis=1)
     artist = LineCollection(list(ends), colors=color, linewidths=1.6, label=label, zorder=2)
     ax.add_collection(artist)
@@ -300,24 +334,31 @@ def squares(
     PatchCollection
         One square for each example.
 
+    Raises
+    ------
+    ValueError
+        If `x`, `y` and `f` are not vectors of equal length.
+
     Examples
     --------
-    >>> ax = mpl.figure.Figure(figsize=(4, 4)).add_axes((0, 0, 1, 1))
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure(figsize=(4, 4)).add_axes((0, 0, 1, 1))
     >>> _ = ax.set(xlim=(0, 10), ylim=(0, 5))
     >>> patch = squares(ax, np.array([1.0]), np.array([2.0]), np.array([3.0])).get_paths()[0]
     >>> patch.get_extents().size.tolist()
     [2.0, 1.0]
     """
+    x, y, f = _vectors(x=x, y=y, f=f)
     figure = ax.get_figure(root=True)
     if figure is not None:
         figure.draw_without_rendering()
     scale = ax.transData.transform([(0.0, 0.0), (1.0, 1.0)])
     y_per_x = (scale[1, 1] - scale[0, 1]) / (scale[1, 0] - scale[0, 0])
-    r = f - y
-    # Below a rising line there is room on the right, above it on the left.
+    # A negative width draws to the left: a rising line has room on the right below it and on the
+    # left above it.
     sides = [
-        Rectangle((xi, yi), float(ri * y_per_x), float(ri))
-        for xi, yi, ri in zip(x, y, r, strict=True)
+        Rectangle((xi, yi), (fi - yi) * y_per_x, fi - yi)
+        for xi, yi, fi in zip(x, y, f, strict=True)
     ]
     fill = to_rgba(color, 0.18)
     artist = PatchCollection(sides, facecolors=[fill], edgecolors=color, linewidths=1.0, zorder=1)
@@ -358,11 +399,12 @@ def loss_contours(
     Raises
     ------
     ValueError
-        If the shape of `L` does not fit the grid.
+        If the shape of `L` does not fit the grid, or if `L` is constant or not finite.
 
     Examples
     --------
-    >>> ax = mpl.figure.Figure().subplots()
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure().subplots()
     >>> p, q = np.linspace(-1, 1, 21), np.linspace(-2, 2, 31)
     >>> L = p[None, :] ** 2 + q[:, None] ** 2
     >>> len(loss_contours(ax, p, q, L, levels=[1.0, 2.0]).levels)
@@ -374,6 +416,8 @@ def loss_contours(
             f"expected L.shape == (phi1.size, phi0.size) == {expected}, got L.shape={L.shape}"
         )
     low, high = float(L.min()), float(L.max())
+    if not -np.inf < low < high < np.inf:  # also false for NaN
+        raise ValueError(f"expected finite losses that differ, got L from {low} to {high}")
     if isinstance(levels, int):
         heights = low + (high - low) * np.linspace(0.0, 1.0, levels + 1)[1:] ** 2
     else:
@@ -410,13 +454,21 @@ def path(
     Line2D
         The line through all steps.
 
+    Raises
+    ------
+    ValueError
+        If `phis` does not have two columns and at least one row.
+
     Examples
     --------
-    >>> ax = mpl.figure.Figure().subplots()
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure().subplots()
     >>> path(ax, np.array([[0.0, 0.0], [1.0, 2.0]])).get_xydata().shape
     (2, 2)
     """
     phis = np.asarray(phis, dtype=np.float64)
+    if phis.ndim != 2 or phis.shape[1] != 2 or len(phis) == 0:
+        raise ValueError(f"expected phis of shape (T, 2), T >= 1, got phis.shape={phis.shape}")
     (artist,) = ax.plot(
         *phis.T, "o-", color=color, markersize=3.2, linewidth=1.4, label=label, zorder=4
     )
@@ -433,24 +485,21 @@ def _luminance(rgba: Any) -> float:
 
 def heatmap(
     ax: Axes,
-    M: Float[np.ndarray, "R C"],
+    M: Float[np.ndarray, "D D"],
     names: Sequence[str],
     *,
-    columns: Sequence[str] | None = None,
     limit: float = 1.0,
 ) -> QuadMesh:
-    """Draw a matrix as colored cells with their values, zero in the middle of the colors.
+    """Draw a square matrix as colored cells with their values, zero in the middle of the colors.
 
     Parameters
     ----------
     ax : Axes
         Where to draw.
-    M : ndarray, shape (R, C)
+    M : ndarray, shape (D, D)
         The matrix, a correlation matrix for example.
     names : sequence of str
-        The names of the rows.
-    columns : sequence of str, optional
-        The names of the columns, if they differ from those of the rows.
+        The D names of its rows, which are also those of its columns.
     limit : float
         The absolute value that gets the strongest color.
 
@@ -462,27 +511,27 @@ def heatmap(
     Raises
     ------
     ValueError
-        If there is not one name for each row and one for each column.
+        If there is not one name for each row and column.
 
     Examples
     --------
-    >>> ax = mpl.figure.Figure().subplots()
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure().subplots()
     >>> _ = heatmap(ax, np.eye(2), ["GDP", "BMI"])
     >>> [text.get_text() for text in ax.texts]
     ['1.00', '0.00', '0.00', '1.00']
     """
-    columns = names if columns is None else columns
-    if M.shape != (len(names), len(columns)):
+    if M.shape != (len(names), len(names)):
         raise ValueError(
-            f"expected one name per row and column, got M.shape={M.shape}, "
-            f"{len(names)} row names and {len(columns)} column names"
+            f"expected a name for each row and column, got M.shape={M.shape}, {len(names)} names"
         )
     artist = ax.pcolormesh(M, cmap=DIVERGING, vmin=-limit, vmax=limit, edgecolors=PAPER)
     for (i, j), value in np.ndenumerate(M):
         ink = _ON_DARK if _luminance(artist.to_rgba(value)) < 0.18 else _ON_LIGHT
         ax.text(j + 0.5, i + 0.5, f"{value:.2f}", ha="center", va="center", color=ink, size=9)
-    ax.set_xticks(np.arange(len(columns)) + 0.5, list(columns), rotation=40, ha="right")
-    ax.set_yticks(np.arange(len(names)) + 0.5, list(names))
+    ticks = np.arange(len(names)) + 0.5
+    ax.set_xticks(ticks, list(names), rotation=40, ha="right")
+    ax.set_yticks(ticks, list(names))
     ax.invert_yaxis()
     ax.grid(visible=False)
     ax.tick_params(length=0)
@@ -494,7 +543,7 @@ def network(
     ax: Axes,
     layers: Sequence[Sequence[str]],
     *,
-    weights: Sequence[Sequence[Sequence[str | None]]] | None = None,
+    weights: Sequence[Sequence[Sequence[str]]] | None = None,
     color: str = BLUE,
 ) -> None:
     """Draw a network as nodes and links, from left to right.
@@ -505,15 +554,21 @@ def network(
         Where to draw; its axes are hidden.
     layers : sequence of sequence of str
         The text in each node, layer by layer.
-    weights : nested sequence of str or None, optional
+    weights : nested sequence of str, optional
         ``weights[k][i][j]`` is the text on the link from node i of layer k to node j of layer
-        k + 1; ``""`` leaves it bare, None draws no link. Without it all links are bare.
+        k + 1, ``""`` for none. Without it all links are bare.
     color : str
         One of the palette, for the nodes.
 
+    Raises
+    ------
+    ValueError
+        If `weights` does not have one text for each link.
+
     Examples
     --------
-    >>> ax = mpl.figure.Figure().subplots()
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure().subplots()
     >>> network(ax, [["1", "x"], ["f"]], weights=[[["b"], ["w"]]])
     >>> [text.get_text() for text in ax.texts]
     ['b', 'w', '1', 'x', 'f']
@@ -524,12 +579,15 @@ def network(
         [(k * step, (len(names) - 1) / 2 - j) for j in range(len(names))]
         for k, names in enumerate(layers)
     ]
+    sizes = [(len(left), len(right)) for left, right in pairwise(layers)]
+    if weights is None:
+        weights = [[[""] * right] * left for left, right in sizes]
+    if [[len(row) for row in rows] for rows in weights] != [[r] * n for n, r in sizes]:
+        raise ValueError(f"expected weights of shapes {sizes}, one text a link, got {weights}")
     for k, (left, right) in enumerate(pairwise(centers)):
         for i, (x0, y0) in enumerate(left):
             for j, (x1, y1) in enumerate(right):
-                text = weights[k][i][j] if weights is not None else ""
-                if text is None:
-                    continue
+                text = weights[k][i][j]
                 ax.plot([x0, x1], [y0, y1], color=MUTED, linewidth=1.2, zorder=1)
                 if text:
                     angle = float(np.degrees(np.arctan2(y1 - y0, x1 - x0)))

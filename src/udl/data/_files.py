@@ -155,8 +155,7 @@ def download(remote: Remote) -> Content:
     if found:
         return found[0]
     if thread.is_alive():
-        url = remote.mirrors[len(reasons)][0]
-        reasons.append((url, TimeoutError(f"not finished after {_DEADLINE:g} s")))
+        reasons.append(("all mirrors", TimeoutError(f"not finished after {_DEADLINE:g} s")))
     kinds = ", ".join(dict.fromkeys(type(error).__name__ for _, error in reasons))
     failure = FileNotFoundError(
         f"no download of {remote.name} to {folder} succeeded ({kinds}); {_ADVICE}"

@@ -48,6 +48,12 @@ class LifeExpectancy:
         and 18 predictors.
     provenance : Provenance
         Where the table comes from.
+
+    Examples
+    --------
+    >>> from udl import data
+    >>> data.life_expectancy("surrogate").frame["Country"].nunique()
+    193
     """
 
     frame: pd.DataFrame

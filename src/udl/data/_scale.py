@@ -80,6 +80,12 @@ class _Affine:
             If `Z` is no matrix, has other columns than the fit, or holds NaN or infinity.
         TypeError
             If `Z` does not hold real numbers.
+
+        Examples
+        --------
+        >>> from udl import data
+        >>> data.Normalizer.fit(np.array([[1.0], [3.0]])).inverse(np.array([[0.5]]))
+        array([[2.]])
         """
         return _checked(self._shift.size, Z=Z) * self._step + self._shift
 

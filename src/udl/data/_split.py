@@ -10,7 +10,15 @@ from numpy.typing import ArrayLike
 
 
 class Split(NamedTuple):
-    """Row numbers of the training and of the test examples, ascending."""
+    """Row numbers of the training and of the test examples.
+
+    Parameters
+    ----------
+    train : ndarray of int, shape (I_train,)
+        Rows for training, ascending.
+    test : ndarray of int, shape (I_test,)
+        Rows for testing, ascending.
+    """
 
     train: Int[np.ndarray, " I_train"]
     test: Int[np.ndarray, " I_test"]

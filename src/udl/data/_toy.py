@@ -11,7 +11,17 @@ from udl.data._provenance import Provenance, record
 
 
 class Points(NamedTuple):
-    """Inputs, targets, and where they come from."""
+    """Inputs, targets, and where they come from.
+
+    Parameters
+    ----------
+    x : ndarray, shape (I,) or (I, D)
+        Inputs; the function that made them says in which units.
+    y : ndarray, shape (I,)
+        Targets.
+    provenance : Provenance
+        Source, license, and the rule and seed of a generated set.
+    """
 
     x: Float[np.ndarray, "I ..."]
     y: Float[np.ndarray, " I"]
@@ -40,7 +50,7 @@ def twelve_points() -> Points:
     provenance = Provenance(
         name="twelve points",
         source="embedded",
-        license="MIT",
+        license="twelve numbers, quoted with their source (udlbook: CC BY-NC-ND 4.0)",
         url="https://github.com/udlbook/udlbook",
         citation="Simon J.D. Prince, Understanding Deep Learning, notebook 2.1 (udlbook)",
         note="No units.",
