@@ -116,6 +116,10 @@ export function readings(reply, unit = "") {
   let text = reply.trim().replace(/[−–]/g, "-");
   if (unit && text.endsWith(unit)) text = text.slice(0, -unit.length);
   text = text.replace(/[\s_'’]/g, "").replace(/[x×*·]10\^?/i, "e");
+  const [over, under, ...more] = text.split("/");
+  if (under !== undefined && !more.length) {
+    return readings(over).flatMap((p) => readings(under).map((q) => p / q)).filter(Number.isFinite);
+  }
   const [, mantissa, exponent] = /^([^e]*)(e[+-]?\d+)?$/i.exec(text) ?? [, "", ""];
   const candidates = [mantissa.replace(",", ".")];
   if (/^[+-]?\d{1,3}(,\d{3})+(\.\d*)?$/.test(mantissa)) candidates.push(mantissa.replaceAll(",", ""));
