@@ -39,7 +39,7 @@ const scrollStops = new IntersectionObserver((entries) => {
     if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
     else target.removeAttribute("tabindex");
   }
-});
+}, { rootMargin: "1000px" });
 addEventListener("load", () => setTimeout(() => {
   const all = "pre, div.math, .pst-scrollable-table-container, .cell_output .output";
   for (const element of document.querySelectorAll(all)) scrollStops.observe(element);

@@ -36,7 +36,10 @@ SETTLE = """async () => {
       await new Promise((done) => setTimeout(done, 20));
     }
   }
-  await window.MathJax?.startup?.promise;
+  for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight) {
+    window.scrollTo(0, y);
+    await new Promise((done) => setTimeout(done, 20));
+  }
   await document.fonts.ready;
   window.scrollTo(0, 0);
   return widgets.filter((w) => !w.querySelector(".udl-fallback").hidden).map((w) => w.id);
@@ -60,9 +63,9 @@ TOO_WIDE = """(width) => [...document.querySelectorAll("body *")]
 def test_page_in_a_browser(site, page_path, mode, open_page, violations):
     page = open_page(f"{site}/{page_path}", **MODES[mode])
     assert page.evaluate("document.documentElement.dataset.theme") == MODES[mode]["theme"]
-    assert page.evaluate(SETTLE) == [], "these interactives did not load"
     # Sections far from the view are not laid out; here all of them are looked at.
     page.add_style_tag(content="section { content-visibility: visible !important }")
+    assert page.evaluate(SETTLE) == [], "these interactives did not load"
     problems = violations(page)
     width = MODES[mode].get("width", 1280)
     found = page.evaluate("document.scrollingElement.scrollWidth")

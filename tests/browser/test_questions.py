@@ -293,7 +293,7 @@ def test_questions_of_the_book_by_keyboard(site, book, page_path, open_page):
         return
     page = open_page(f"{site}/{page_path}")
     for label in boxes:
-        props = json.loads(page.locator(f"#{label} > script").inner_text())
+        props = json.loads(page.locator(f"#{label} > script").text_content())
         page.locator(f"#{label}").scroll_into_view_if_needed()
         page.wait_for_selector(f"#{label} form")
         if props["kind"] == "numeric":
