@@ -24,7 +24,19 @@ def data_row(entry: dict[str, Any]) -> str:
     return f"<li>{escape(entry['name'])}: {escape(source)}{short}{terms}</li>"
 
 
-def panel(report: dict[str, Any]) -> str:
+def decks(app: Sphinx, pagename: str) -> str:
+    """Name the lecture decks that a page covers a topic of."""
+    if "lectures" not in app.extensions:
+        return ""
+    from lectures import lectures
+
+    content = lectures()
+    labels = app.env.get_domain("std").data["labels"]
+    here = {row.deck for row in content.rows if labels.get(row.section, ("",))[0] == pagename}
+    return ", ".join(deck.short for name, deck in content.decks.items() if name in here)
+
+
+def panel(report: dict[str, Any], lectures: str = "") -> str:
     versions = ", ".join(f"{name} {v}" for name, v in sorted(report["versions"].items()))
     rows = [
         ("Python", report["python"]),
@@ -32,6 +44,7 @@ def panel(report: dict[str, Any]) -> str:
         ("Device", report["device"]),
         ("Ran in", f"{report['execution_seconds']:.1f} s"),
     ]
+    rows += [("Lectures", lectures)] if lectures else []
     items = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in rows)
     data = "".join(data_row(entry) for entry in report["data"]) or "<li>none</li>"
     return (
@@ -60,7 +73,7 @@ def add(
     if report is None or "body" not in context:
         return
     head, mark, rest = context["body"].partition("</h1>")
-    context["body"] = head + mark + banner(report) + rest + panel(report)
+    context["body"] = head + mark + banner(report) + rest + panel(report, decks(app, pagename))
 
 
 def setup(app: Sphinx) -> dict[str, object]:
