@@ -38,7 +38,7 @@ def relu(z: Real[np.ndarray, "*shape"]) -> Real[np.ndarray, "*shape"]:
 
     References
     ----------
-    UDL eq. 3.2.
+    UDL chapter 3.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def d_relu(z: Real[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
 
     References
     ----------
-    UDL section 7.4: the indicator in the backward pass.
+    UDL chapter 7: the indicator in the backward pass.
 
     Examples
     --------
@@ -96,7 +96,7 @@ def leaky_relu(z: Real[np.ndarray, "*shape"], slope: float = 0.01) -> Float[np.n
 
     References
     ----------
-    UDL figure 3.13.
+    UDL chapter 3, notes on activation functions.
 
     Examples
     --------
@@ -201,7 +201,7 @@ def sigmoid(z: Real[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
 
     References
     ----------
-    UDL eq. 5.18.
+    UDL chapter 5, binary classification.
 
     Examples
     --------
@@ -257,7 +257,7 @@ def tanh(z: Real[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
 
     References
     ----------
-    UDL figure 3.13.
+    UDL chapter 3, notes on activation functions.
 
     Examples
     --------

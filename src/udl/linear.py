@@ -1,10 +1,12 @@
-"""Linear regression: model, loss, curvature, and the least-squares solution.
+"""Linear regression: model, loss, curvature, closed forms, and how good predictions are.
 
 A design matrix X has one row an example and one column a parameter. The model is ``f = X phi``,
 and the loss is the sum of squared differences between predictions f and targets y.
+
+Every function raises ValueError where shapes do not fit or an array is empty. Model, loss,
+gradient and Hessian pass NaN on, so that one can watch a descent diverge; all others refuse it.
 """
 
-import math
 import warnings
 from typing import NamedTuple
 
@@ -12,6 +14,17 @@ import numpy as np
 from jaxtyping import Float, Real
 
 from udl._check import finite, matrix, same_shape, vector
+from udl._least_squares import (
+    EPS,
+    HALF,
+    Fit,
+    IllConditionedWarning,
+    RankDeficientWarning,
+    checked,
+    digits_left,
+    least_squares,
+    scaled_eigh,
+)
 
 __all__ = [
     "Fit",
@@ -35,40 +48,12 @@ __all__ = [
     "sum_of_squares",
 ]
 
-EPS = float(np.finfo(np.float64).eps)
-
-# Rows that are read together: 4096 rows of 20 columns stay in a processor's cache.
-BLOCK = 4096
-
-# Beyond this condition number a pass of refinement gains too little; within it a few passes do.
-REFINABLE = 1e7
-PASSES = 10
-
-
-class IllConditionedWarning(UserWarning):
-    """The columns are nearly dependent, so that parameters have lost digits."""
-
-
-class RankDeficientWarning(IllConditionedWarning):
-    """The columns are dependent, so that more than one solution is best."""
-
 
 class Line(NamedTuple):
     """A line, intercept + slope * x."""
 
     intercept: float
     slope: float
-
-
-class Fit(NamedTuple):
-    """A least-squares solution, the rank of its design matrix, and the condition number.
-
-    The condition number is that of the design matrix with its columns scaled to length one.
-    """
-
-    phi: Float[np.ndarray, " P"]
-    rank: int
-    condition: float
 
 
 def design_matrix(
@@ -87,8 +72,7 @@ def design_matrix(
 
     Returns
     -------
-    array of shape (I, P)
-        P is degree + 1 for one predictor and D + 1 for several.
+    array of shape (I, degree + 1) or (I, D + 1)
 
     Raises
     ------
@@ -107,45 +91,30 @@ def design_matrix(
     if isinstance(degree, bool) or not isinstance(degree, int | np.integer):
         raise TypeError(f"expected an integer, got degree={degree!r}")
     if np.ndim(x) == 2:
-        columns = matrix(x=x)
         if degree != 1:
             raise ValueError(f"expected degree=1 for several predictors, got degree={degree}")
-        return np.column_stack([np.ones(len(columns)), columns])
-    powers = vector(x=x)[:, None]
+        return np.column_stack([np.ones(len(x)), matrix(x=x)])
     if degree < 0:
         raise ValueError(f"expected a degree of at least 0, got degree={degree}")
     with np.errstate(over="ignore"):
-        X = np.asarray(powers ** np.arange(degree + 1))
+        X = np.asarray(vector(x=x)[:, None] ** np.arange(degree + 1))
     if not np.isfinite(X).all():
         raise ValueError(f"expected powers up to degree={degree} within range, got overflow")
     return X
 
 
 def predict(X: Real[np.ndarray, "I P"], phi: Real[np.ndarray, " P"]) -> Float[np.ndarray, " I"]:
-    r"""Compute the model's predictions.
-
-    .. math:: f = X \phi
+    r"""Compute the model's predictions, :math:`f = X \phi` (UDL chapter 2 for one predictor).
 
     Parameters
     ----------
-    X : array of shape (I, P)
-        Design matrix.
-    phi : array of shape (P,)
-        Parameters.
+    X, phi : arrays of shape (I, P) and (P,)
+        Design matrix and parameters.
 
     Returns
     -------
     array of shape (I,)
         One prediction an example, in the unit of the targets.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit.
-
-    References
-    ----------
-    UDL eq. 2.4 for one predictor.
 
     Examples
     --------
@@ -153,7 +122,7 @@ def predict(X: Real[np.ndarray, "I P"], phi: Real[np.ndarray, " P"]) -> Float[np
     array([12., 13.])
     """
     X, phi = matrix(X=X), vector(phi=phi)
-    if X.shape[1] != phi.shape[0]:
+    if X.shape[1] != len(phi):
         raise ValueError(
             f"expected a parameter for each column, got X.shape={X.shape}, phi.shape={phi.shape}"
         )
@@ -163,32 +132,17 @@ def predict(X: Real[np.ndarray, "I P"], phi: Real[np.ndarray, " P"]) -> Float[np
 def sum_of_squares(
     X: Real[np.ndarray, "I P"], y: Real[np.ndarray, " I"], phi: Real[np.ndarray, " P"]
 ) -> float:
-    r"""Compute the least-squares loss.
-
-    .. math:: L[\phi] = \sum_i (f_i - y_i)^2
+    r"""Compute the least-squares loss, :math:`L[\phi] = \sum_i (f_i - y_i)^2` (UDL eq. 2.5).
 
     Parameters
     ----------
-    X : array of shape (I, P)
-        Design matrix.
-    y : array of shape (I,)
-        Targets.
-    phi : array of shape (P,)
-        Parameters.
+    X, y, phi : arrays of shape (I, P), (I,) and (P,)
+        Design matrix, targets and parameters.
 
     Returns
     -------
     float
         The loss, in the squared unit of y.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit.
-
-    References
-    ----------
-    UDL eq. 2.5.
 
     Examples
     --------
@@ -203,32 +157,17 @@ def sum_of_squares(
 def mean_squared_error(
     X: Real[np.ndarray, "I P"], y: Real[np.ndarray, " I"], phi: Real[np.ndarray, " P"]
 ) -> float:
-    r"""Compute the least-squares loss per example.
-
-    .. math:: \frac{1}{I} \sum_i (f_i - y_i)^2
+    """Compute the loss per example: :func:`sum_of_squares` divided by I, with the same minimum.
 
     Parameters
     ----------
-    X : array of shape (I, P)
-        Design matrix.
-    y : array of shape (I,)
-        Targets.
-    phi : array of shape (P,)
-        Parameters.
+    X, y, phi : arrays of shape (I, P), (I,) and (P,)
+        Design matrix, targets and parameters.
 
     Returns
     -------
     float
         The loss, in the squared unit of y.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit.
-
-    Notes
-    -----
-    The same minimum as :func:`sum_of_squares`; gradient and Hessian are divided by I.
 
     Examples
     --------
@@ -246,18 +185,12 @@ def gradient(
     *,
     mean: bool = False,
 ) -> Float[np.ndarray, " P"]:
-    r"""Compute the gradient of the least-squares loss.
-
-    .. math:: \frac{\partial L}{\partial \phi} = 2 X^T (X \phi - y)
+    r"""Compute the gradient of the loss, :math:`2 X^T (X \phi - y)` (UDL chapter 6).
 
     Parameters
     ----------
-    X : array of shape (I, P)
-        Design matrix.
-    y : array of shape (I,)
-        Targets.
-    phi : array of shape (P,)
-        Parameters.
+    X, y, phi : arrays of shape (I, P), (I,) and (P,)
+        Design matrix, targets and parameters.
     mean : bool
         Divide by I: the gradient of :func:`mean_squared_error`.
 
@@ -265,15 +198,6 @@ def gradient(
     -------
     array of shape (P,)
         One slope a parameter.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit.
-
-    References
-    ----------
-    UDL eq. 6.7 for one predictor.
 
     Examples
     --------
@@ -286,9 +210,7 @@ def gradient(
 
 
 def hessian(X: Real[np.ndarray, "I P"], *, mean: bool = False) -> Float[np.ndarray, "P P"]:
-    r"""Compute the second derivatives of the least-squares loss, the same at every phi.
-
-    .. math:: H = 2 X^T X
+    r"""Compute the second derivatives of the loss, :math:`H = 2 X^T X`, the same at every phi.
 
     Parameters
     ----------
@@ -300,12 +222,6 @@ def hessian(X: Real[np.ndarray, "I P"], *, mean: bool = False) -> Float[np.ndarr
     Returns
     -------
     array of shape (P, P)
-        A symmetric matrix.
-
-    Raises
-    ------
-    ValueError
-        If X does not have two axes, or is empty.
 
     Examples
     --------
@@ -332,16 +248,6 @@ def curvatures(X: Real[np.ndarray, "I P"], *, mean: bool = False) -> Float[np.nd
     array of shape (P,)
         Curvatures in ascending order, none negative.
 
-    Raises
-    ------
-    ValueError
-        If X does not have two axes, is empty, or holds NaN or infinity.
-
-    Notes
-    -----
-    They are computed as twice the squared singular values of X. Forming the Hessian first would
-    lose the small ones.
-
     Examples
     --------
     >>> curvatures(np.array([[1.0, -1.0], [1.0, 1.0], [1.0, 0.0]]))
@@ -350,7 +256,7 @@ def curvatures(X: Real[np.ndarray, "I P"], *, mean: bool = False) -> Float[np.nd
     X = matrix(X=X)
     finite(X=X)
     rows, columns = X.shape
-    # R has the singular values of X, and is small.
+    # From the singular values of X, which R shares: X^T X would round the small ones away.
     R = np.linalg.qr(X, mode="r") if rows > columns else X
     sigma = np.linalg.svd(R, compute_uv=False)
     curvature = np.zeros(columns)
@@ -361,7 +267,8 @@ def curvatures(X: Real[np.ndarray, "I P"], *, mean: bool = False) -> Float[np.nd
 def largest_stable_rate(X: Real[np.ndarray, "I P"], *, mean: bool = False) -> float:
     r"""Compute the learning rate from which on gradient descent no longer converges.
 
-    .. math:: \alpha < \frac{2}{\lambda_{\max}(H)}
+    Along the axis of curvature :math:`\lambda` a step multiplies the distance to the minimum by
+    :math:`1 - \alpha \lambda`, which shrinks it for :math:`\alpha < 2 / \lambda_{\max}(H)`.
 
     Parameters
     ----------
@@ -374,16 +281,6 @@ def largest_stable_rate(X: Real[np.ndarray, "I P"], *, mean: bool = False) -> fl
     -------
     float
         The bound; infinity where X is zero.
-
-    Raises
-    ------
-    ValueError
-        If X does not have two axes, is empty, or holds NaN or infinity.
-
-    Notes
-    -----
-    Along the axis of curvature lambda a step multiplies the distance to the minimum by
-    1 - alpha lambda. That shrinks while alpha lambda is between 0 and 2.
 
     Examples
     --------
@@ -404,10 +301,8 @@ def fit_line(x: Real[np.ndarray, " I"], y: Real[np.ndarray, " I"]) -> Line:
 
     Parameters
     ----------
-    x : array of shape (I,)
-        Predictor.
-    y : array of shape (I,)
-        Targets.
+    x, y : arrays of shape (I,)
+        Predictor and targets.
 
     Returns
     -------
@@ -417,16 +312,14 @@ def fit_line(x: Real[np.ndarray, " I"], y: Real[np.ndarray, " I"]) -> Line:
     Raises
     ------
     ValueError
-        If shapes differ, an entry is not finite, or all x are equal.
+        If all x are equal, or an entry is not finite.
 
     Examples
     --------
     >>> fit_line(np.array([0.0, 1.0, 2.0]), np.array([1.0, 3.0, 5.0]))
     Line(intercept=1.0, slope=2.0)
     """
-    x, y = vector(x=x), vector(y=y)
-    same_shape(x=x, y=y)
-    finite(x=x, y=y)
+    x, y = _pair(x=x, y=y)
     if np.all(x == x[0]):
         raise ValueError(f"expected two different values in x, got {len(x)} times {x[0]}")
     dx, dy = x - x.mean(), y - y.mean()
@@ -437,16 +330,15 @@ def fit_line(x: Real[np.ndarray, " I"], y: Real[np.ndarray, " I"]) -> Line:
 def normal_equation(
     X: Real[np.ndarray, "I P"], y: Real[np.ndarray, " I"]
 ) -> Float[np.ndarray, " P"]:
-    r"""Solve the normal equation, the textbook's way to the least-squares solution.
+    r"""Solve :math:`X^T X \phi = X^T y`, the textbook's way to the least-squares solution.
 
-    .. math:: X^T X \phi = X^T y
+    :math:`X^T X` has the square of the condition number of X, so that the equation loses twice as
+    many digits as the problem itself. :func:`least_squares` does not.
 
     Parameters
     ----------
-    X : array of shape (I, P)
-        Design matrix.
-    y : array of shape (I,)
-        Targets.
+    X, y : arrays of shape (I, P) and (I,)
+        Design matrix and targets.
 
     Returns
     -------
@@ -456,17 +348,12 @@ def normal_equation(
     Raises
     ------
     ValueError
-        If shapes do not fit, an entry is not finite, or :math:`X^T X` is singular.
+        If :math:`X^T X` is singular or out of range, or an entry is not finite.
 
     Warns
     -----
     IllConditionedWarning
         If the condition number of :math:`X^T X` costs more than half of the digits.
-
-    Notes
-    -----
-    :math:`X^T X` has the square of the condition number of X, so that the equation loses twice as
-    many digits as the problem itself. :func:`least_squares` does not.
 
     Examples
     --------
@@ -474,134 +361,65 @@ def normal_equation(
     >>> normal_equation(X, np.array([1.0, 3.0, 5.0]))
     array([1., 2.])
     """
-    X, y = _shapes(X, y)
+    X, y = checked(X, y)
     finite(X=X, y=y)
     with np.errstate(over="ignore", invalid="ignore"):
         gram, moment = X.T @ X, X.T @ y
     if not (np.isfinite(gram).all() and np.isfinite(moment).all()):
         raise ValueError("expected X.T @ X and X.T @ y within range, got overflow: rescale X or y")
-    eigenvalues, _, _ = _scaled_eigh(gram)
+    eigenvalues = scaled_eigh(gram)[0]
     # Rounding in X.T @ X alone moves its eigenvalues by about this much.
-    tolerance = 10 * len(gram) * EPS * eigenvalues[-1]
-    rank = int(np.sum(eigenvalues > tolerance))
+    rank = int(np.sum(eigenvalues > 10 * len(gram) * EPS * eigenvalues[-1]))
     if rank < len(gram):
         raise ValueError(
             f"expected an invertible X.T @ X, got rank {rank} of {len(gram)} in float64: "
             "least_squares solves such problems"
         )
     condition = float(eigenvalues[-1] / eigenvalues[0])
-    if condition > EPS**-0.5:
-        _warn(
-            IllConditionedWarning,
+    if condition > HALF:
+        warnings.warn(
             f"X.T @ X has condition number {condition:.1e}, its columns scaled: "
-            f"about {_digits(condition)} of 16 digits are left. "
-            "least_squares keeps more",
+            f"about {digits_left(condition)} of 16 digits are left. least_squares keeps more",
+            IllConditionedWarning,
+            stacklevel=2,
         )
     return np.linalg.solve(gram, moment)
 
 
-def least_squares(X: Real[np.ndarray, "I P"], y: Real[np.ndarray, " I"]) -> Fit:
-    r"""Find the parameters with the least sum of squares, fast and without losing digits.
-
-    .. math:: \hat\phi = \underset{\phi}{\operatorname{argmin}} \; \lVert X \phi - y \rVert^2
+def mse(y: Real[np.ndarray, " I"], f: Real[np.ndarray, " I"]) -> float:
+    r"""Compute the mean squared error, :math:`\frac{1}{I} \sum_i (f_i - y_i)^2`.
 
     Parameters
     ----------
-    X : array of shape (I, P)
-        Design matrix, of any rank.
-    y : array of shape (I,)
-        Targets.
+    y, f : arrays of shape (I,)
+        Targets and predictions.
 
     Returns
     -------
-    Fit
-        ``phi`` of shape (P,), ``rank``, and ``condition``: that of X with columns of length one,
-        infinite where the rank is less than P.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit, an entry is not finite, or the solution exceeds the float64 range.
-
-    Warns
-    -----
-    RankDeficientWarning
-        If columns are dependent, so that there are many solutions. The shortest one is returned.
-    IllConditionedWarning
-        If the condition number exceeds 6.7e7: half of the digits may be wrong.
-
-    Notes
-    -----
-    The normal equation is solved first. What it got wrong is then corrected: the residual
-    y - X phi is computed from X itself, and the same small system is solved for the correction,
-    until corrections stop shrinking. Each pass gains about 16 - 2 log10(condition) digits.
-    Beyond a condition number of 1e7 that is too little, and X is reduced by Householder
-    reflections and a singular value decomposition instead.
-
-    Units do not matter: columns are scaled to length one before rank and condition are judged.
-    Where units are so far apart that the shortest solution can't be had in float64, dependent
-    columns get the solution that is shortest in scaled units.
-
-    References
-    ----------
-    Björck, Numerical Methods for Least Squares Problems, section 6.6: corrected seminormal
-    equations.
+    float
+        The error, in the squared unit of y.
 
     Examples
     --------
-    >>> X = design_matrix(np.array([0.0, 1.0, 2.0]))
-    >>> least_squares(X, np.array([1.0, 3.0, 5.0])).phi
-    array([1., 2.])
+    >>> mse(np.array([1.0, 2.0]), np.array([4.0, 6.0]))
+    12.5
     """
-    X, y = _shapes(X, y)
-    finite(y=y)
-    # A power of two scales without rounding, and keeps products with y in range.
-    exponent = int(np.frexp(np.max(np.abs(y)))[1])
-    y = np.ldexp(y, -exponent)
-    with np.errstate(over="ignore"):
-        fit = _refined(X, y, exponent) or _orthogonal(X, y, exponent)
-    phi, rank, condition = fit
-    if not np.isfinite(phi).all():
-        raise ValueError(
-            "expected a solution within the range of float64, got overflow: rescale X"
-        )
-    columns = X.shape[1]
-    if rank < columns:
-        _warn(
-            RankDeficientWarning,
-            f"X has rank {rank}, fewer than its {columns} columns (condition number above "
-            f"{1 / _tolerance(X):.1e}): many solutions are best, the shortest is returned",
-        )
-    elif condition > EPS**-0.5:
-        _warn(
-            IllConditionedWarning,
-            f"X has rank {rank} but condition number {condition:.1e}, its columns scaled: "
-            f"about {_digits(condition)} of 16 digits of phi are reliable",
-        )
-    return fit
+    y, f = _pair(y=y, f=f)
+    return float(np.mean((f - y) ** 2))
 
 
 def rmse(y: Real[np.ndarray, " I"], f: Real[np.ndarray, " I"]) -> float:
-    r"""Compute the root of the mean squared error.
-
-    .. math:: \sqrt{\frac{1}{I} \sum_i (f_i - y_i)^2}
+    """Compute the root of the mean squared error :func:`mse`.
 
     Parameters
     ----------
-    y : array of shape (I,)
-        Targets.
-    f : array of shape (I,)
-        Predictions.
+    y, f : arrays of shape (I,)
+        Targets and predictions.
 
     Returns
     -------
     float
         The error, in the unit of y.
-
-    Raises
-    ------
-    ValueError
-        If shapes differ or an entry is not finite.
 
     Examples
     --------
@@ -611,37 +429,6 @@ def rmse(y: Real[np.ndarray, " I"], f: Real[np.ndarray, " I"]) -> float:
     return float(np.sqrt(mse(y, f)))
 
 
-def mse(y: Real[np.ndarray, " I"], f: Real[np.ndarray, " I"]) -> float:
-    r"""Compute the mean squared error.
-
-    .. math:: \frac{1}{I} \sum_i (f_i - y_i)^2
-
-    Parameters
-    ----------
-    y : array of shape (I,)
-        Targets.
-    f : array of shape (I,)
-        Predictions.
-
-    Returns
-    -------
-    float
-        The error, in the squared unit of y.
-
-    Raises
-    ------
-    ValueError
-        If shapes differ or an entry is not finite.
-
-    Examples
-    --------
-    >>> mse(np.array([1.0, 2.0]), np.array([4.0, 6.0]))
-    12.5
-    """
-    y, f = _pair(y, f)
-    return float(np.mean((f - y) ** 2))
-
-
 def r_squared(y: Real[np.ndarray, " I"], f: Real[np.ndarray, " I"]) -> float:
     r"""Compute the share of the targets' variance that the predictions explain.
 
@@ -649,10 +436,8 @@ def r_squared(y: Real[np.ndarray, " I"], f: Real[np.ndarray, " I"]) -> float:
 
     Parameters
     ----------
-    y : array of shape (I,)
-        Targets.
-    f : array of shape (I,)
-        Predictions.
+    y, f : arrays of shape (I,)
+        Targets and predictions.
 
     Returns
     -------
@@ -662,14 +447,14 @@ def r_squared(y: Real[np.ndarray, " I"], f: Real[np.ndarray, " I"]) -> float:
     Raises
     ------
     ValueError
-        If shapes differ, an entry is not finite, or all targets are equal.
+        If all targets are equal, or an entry is not finite.
 
     Examples
     --------
     >>> r_squared(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 2.0]))
     0.5
     """
-    y, f = _pair(y, f)
+    y, f = _pair(y=y, f=f)
     if np.all(y == y[0]):
         raise ValueError(f"expected two different values in y, got {len(y)} times {y[0]}")
     return float(1.0 - np.sum((y - f) ** 2) / np.sum((y - y.mean()) ** 2))
@@ -678,10 +463,7 @@ def r_squared(y: Real[np.ndarray, " I"], f: Real[np.ndarray, " I"]) -> float:
 def correlation_matrix(X: Real[np.ndarray, "I D"]) -> Float[np.ndarray, "D D"]:
     r"""Compute the Pearson correlation of each pair of columns.
 
-    .. math::
-
-        r_{jk} = \frac{\sum_i (x_{ij} - \bar x_j)(x_{ik} - \bar x_k)}
-        {\sqrt{\sum_i (x_{ij} - \bar x_j)^2} \sqrt{\sum_i (x_{ik} - \bar x_k)^2}}
+    .. math:: r_{jk} = z_j^T z_k, \qquad z_j = (x_j - \bar x_j) / \lVert x_j - \bar x_j \rVert
 
     Parameters
     ----------
@@ -696,7 +478,7 @@ def correlation_matrix(X: Real[np.ndarray, "I D"]) -> Float[np.ndarray, "D D"]:
     Raises
     ------
     ValueError
-        If an entry is not finite, or a column is constant: its correlation does not exist.
+        If a column is constant: its correlation does not exist.
 
     Examples
     --------
@@ -710,7 +492,7 @@ def correlation_matrix(X: Real[np.ndarray, "I D"]) -> Float[np.ndarray, "D D"]:
     if constant.size:
         raise ValueError(f"expected columns that vary, got X[:, {constant[0]}] constant")
     Z = X - X.mean(axis=0)
-    Z = Z / np.abs(Z).max(axis=0)
+    Z = Z / np.abs(Z).max(axis=0)  # so that squares stay in range
     Z = Z / np.linalg.norm(Z, axis=0)
     R = np.clip(Z.T @ Z, -1.0, 1.0)
     np.fill_diagonal(R, 1.0)
@@ -726,130 +508,9 @@ def _error(
     return np.asarray(f - y)
 
 
-def _pair(
-    y: Real[np.ndarray, " I"], f: Real[np.ndarray, " I"]
-) -> tuple[Float[np.ndarray, " I"], Float[np.ndarray, " I"]]:
-    """Return targets and predictions as checked vectors."""
-    y, f = vector(y=y), vector(f=f)
-    same_shape(y=y, f=f)
-    finite(y=y, f=f)
-    return y, f
-
-
-def _shapes(
-    X: Real[np.ndarray, "I P"], y: Real[np.ndarray, " I"]
-) -> tuple[Float[np.ndarray, "I P"], Float[np.ndarray, " I"]]:
-    """Return design matrix and targets as arrays of matching shapes."""
-    X, y = matrix(X=X), vector(y=y)
-    if len(X) != len(y):
-        raise ValueError(
-            f"expected a target for each row, got X.shape={X.shape}, y.shape={y.shape}"
-        )
-    return X, y
-
-
-def _scaled_eigh(
-    gram: Float[np.ndarray, "P P"],
-) -> tuple[Float[np.ndarray, " P"], Float[np.ndarray, "P P"], Float[np.ndarray, " P"]]:
-    """Return eigenvalues and eigenvectors of the Gram matrix of scaled columns, and the scales."""
-    lengths = np.sqrt(np.diag(gram))
-    lengths[lengths == 0] = 1.0
-    eigenvalues, vectors = np.linalg.eigh(gram / lengths / lengths[:, None])
-    return eigenvalues, vectors, lengths
-
-
-def _refined(X: Float[np.ndarray, "I P"], y: Float[np.ndarray, " I"], exponent: int) -> Fit | None:
-    """Solve the normal equation and correct the solution; None where this can't be trusted."""
-    with np.errstate(all="ignore"):
-        gram = X.T @ X
-    squares = np.diag(gram)
-    # NaN and infinity in X end up on the diagonal, so that X needs no pass of its own.
-    if not np.all((squares > 1e-200) & (squares < 1e200)):
-        return None
-    eigenvalues, vectors, lengths = _scaled_eigh(gram)
-    if eigenvalues[0] * REFINABLE**2 < eigenvalues[-1]:
-        return None
-
-    def solve(moment: Float[np.ndarray, " P"]) -> Float[np.ndarray, " P"]:
-        return np.asarray(vectors @ ((vectors.T @ (moment / lengths)) / eigenvalues))
-
-    z = solve(_moment(X, y, np.zeros(X.shape[1])))
-    before = np.linalg.norm(z)
-    for passes in range(PASSES):
-        step = solve(_moment(X, y, z / lengths))
-        size = np.linalg.norm(step)
-        if size > 0.1 * before:
-            # What is left is rounding error, unless corrections never shrank.
-            if passes == 0:
-                return None
-            break
-        z += step
-        # At this rate the next correction would be below rounding.
-        if size * size <= EPS * before * np.linalg.norm(z):
-            break
-        before = size
-    condition = float(np.sqrt(eigenvalues[-1] / eigenvalues[0]))
-    return Fit(np.ldexp(z / lengths, exponent), len(z), condition)
-
-
-def _moment(
-    X: Float[np.ndarray, "I P"], y: Float[np.ndarray, " I"], phi: Float[np.ndarray, " P"]
-) -> Float[np.ndarray, " P"]:
-    """Return X^T (y - X phi), reading X from memory once."""
-    total = np.zeros(X.shape[1])
-    for start in range(0, len(X), BLOCK):
-        rows = X[start : start + BLOCK]
-        total += (y[start : start + BLOCK] - rows @ phi) @ rows
-    return total
-
-
-def _orthogonal(X: Float[np.ndarray, "I P"], y: Float[np.ndarray, " I"], exponent: int) -> Fit:
-    """Solve by Householder reflections and a singular value decomposition, for any rank."""
-    finite(X=X)
-    columns = X.shape[1]
-    exponents = np.frexp(np.maximum(X.max(axis=0), -X.min(axis=0)))[1]
-    # The triangle R of (X, y) has all that matters of both, and so do the triangles of its blocks.
-    triangles = []
-    for start in range(0, len(X), BLOCK):
-        rows = np.ldexp(X[start : start + BLOCK], -exponents)
-        block = np.column_stack([rows, y[start : start + BLOCK]])
-        triangles.append(np.linalg.qr(block, mode="r"))
-    R = np.asarray(np.linalg.qr(np.vstack(triangles), mode="r"))
-    R, moment = R[:columns, :columns], R[:columns, columns]
-    lengths = np.linalg.norm(R, axis=0)
-    lengths[lengths == 0] = 1.0
-    U, sigma, Vt = np.linalg.svd(R / lengths, full_matrices=False)
-    rank = int(np.sum(sigma > _tolerance(X) * sigma[0]))
-    V = Vt[:rank].T
-    z = V @ ((U[:, :rank].T @ moment) / sigma[:rank])
-    if rank == columns:
-        return Fit(np.ldexp(z / lengths, exponent - exponents), rank, float(sigma[0] / sigma[-1]))
-    # Of all solutions z is the shortest in scaled units. Projected on the rows of X, which the
-    # columns of D V span, it is the shortest in the units of X. What rounding loses is put back;
-    # where D is so graded that too much is lost, z stays.
-    with np.errstate(all="ignore"):
-        D = np.ldexp(lengths, exponents - exponents.max())
-        Q = np.linalg.qr(D[:, None] * V)[0]
-        short = z
-        for _ in range(3):
-            short = D * (Q @ (Q.T @ (short / D)))
-            loss = V.T @ (z - short)
-            short = short + V @ loss
-    if np.linalg.norm(loss) <= 1e-9 * np.linalg.norm(z):
-        z = short
-    return Fit(np.ldexp(z / lengths, exponent - exponents), rank, float("inf"))
-
-
-def _tolerance(X: Float[np.ndarray, "I P"]) -> float:
-    """Return the singular value, relative to the largest, that counts as zero (as in NumPy)."""
-    return float(max(X.shape) * EPS)
-
-
-def _digits(condition: float) -> int:
-    """Return how many decimal digits of a solution a condition number leaves."""
-    return max(0, round(-math.log10(condition * EPS)))
-
-
-def _warn(category: type[Warning], message: str) -> None:
-    """Warn at the line that called the public function."""
-    warnings.warn(message, category, stacklevel=3)
+def _pair(**vectors: Real[np.ndarray, " I"]) -> list[Float[np.ndarray, " I"]]:
+    """Return vectors, by their names, after a check that they are finite and of one shape."""
+    pair = [vector(**{name: value}) for name, value in vectors.items()]
+    same_shape(**vectors)
+    finite(**vectors)
+    return pair
