@@ -15,6 +15,8 @@ test: book
 	$(RUN)/ruff format --check .
 	$(RUN)/codespell
 	$(RUN)/mypy
+	$(RUN)/python -m pytest -q -m "not book and not browser and not caller" -k "not refuse" \
+	  --jaxtyping-packages=udl,beartype.beartype # shapes and types as annotated
 	$(RUN)/python -m pytest
 
 serve: .venv/ready

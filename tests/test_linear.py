@@ -166,8 +166,7 @@ def test_solutions_agree_with_sklearn_and_torch(solve, seed: int, columns: int) 
 
 
 # Where the normal equation ends.
-
-
+@pytest.mark.caller
 def test_normal_equation_loses_digits_that_least_squares_keeps_and_says_so() -> None:
     x = np.linspace(0, 1, 50) + 2**16
     X = linear.design_matrix(x)

@@ -14,6 +14,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -31,6 +32,7 @@ from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
 if TYPE_CHECKING:
+    from jupyter_cache.base import JupyterCacheAbstract
     from sphinx.application import Sphinx
     from sphinx.config import Config
     from sphinx.environment import BuildEnvironment
@@ -51,7 +53,7 @@ print(json.dumps({
     "versions": {n: version(n) for n in _names if n in sys.modules},
     "device": "GPU: " + _torch.cuda.get_device_name()
         if _torch and _torch.cuda.is_available() else "CPU",
-    "modules": sorted(m for m in sys.modules if m == "udl" or m.startswith("udl.")),
+    "modules": sorted(m for m in sys.modules if m.partition(".")[0] == PACKAGE),
     "data": [
         {"name": p.name, "source": p.source, "sha256": p.sha256, "license": p.license}
         for p in (_data.loaded() if _data else [])
@@ -132,9 +134,10 @@ class Package:
 
 @cache
 def environment() -> str:
-    """Say what is installed, and whether there is a GPU: both can change a number."""
+    """Say what is installed and how cells are run: each can change a number."""
     packages = sorted(f"{d.name}=={d.version}" for d in distributions())
-    return json.dumps([packages, Path("/dev/nvidiactl").exists()])
+    here = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    return json.dumps([sys.version, packages, here, Path("/dev/nvidiactl").exists()])
 
 
 @cache
@@ -152,9 +155,23 @@ def read(app: Sphinx, docname: str, text: str) -> nbformat.NotebookNode | None:
 
 
 def code(nb: nbformat.NotebookNode) -> str:
-    """Return the cells as one Python source; lines that only IPython understands are left out."""
-    lines = "\n".join(c.source for c in nb.cells if c.cell_type == "code").splitlines()
-    return "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in lines)
+    """Return the cells as one Python source; what only IPython understands is left out.
+
+    A cell that is no Python at all fails when it runs, and then with its place.
+    """
+    return "\n".join(python(c.source) for c in nb.cells if c.cell_type == "code")
+
+
+def python(cell: str) -> str:
+    lines = cell.splitlines()
+    plain = ["" if line.lstrip().startswith(("%", "!")) else line for line in lines]
+    for source in (cell, "\n".join(plain)):
+        try:
+            ast.parse(source)
+        except SyntaxError:
+            continue
+        return source
+    return ""
 
 
 def with_key(text: str, value: str) -> str:
@@ -180,6 +197,12 @@ class Page(NamedTuple):
     key: str
 
 
+def key_of(package: Package, reached: set[str]) -> str:
+    uses_data = f"{package.name}.data" in reached
+    parts = [package.digest(reached), environment(), data_at_hand() if uses_data else ""]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
 def prepared(app: Sphinx, docname: str) -> Page | None:
     """Return a page ready to run; None if it has nothing to run."""
     path = Path(app.env.doc2path(docname))
@@ -189,9 +212,7 @@ def prepared(app: Sphinx, docname: str) -> Page | None:
         return None
     package: Package = app.env.udl_package  # type: ignore[attr-defined]
     reached = package.reach(code(nb))
-    uses_data = f"{package.name}.data" in reached
-    parts = [package.digest(reached), environment(), data_at_hand() if uses_data else ""]
-    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    key = key_of(package, reached)
     text = with_key(source, key)
     nb = read(app, docname, text)
     if nb is None or "udl" not in nb.metadata.kernelspec:
@@ -199,26 +220,21 @@ def prepared(app: Sphinx, docname: str) -> Page | None:
     return Page(path, source, text, nb, reached, key)
 
 
-def explain(path: Path, text: str, nb: nbformat.NotebookNode, error: Exception) -> str:
+def explain(run: Page, index: int, error: Exception) -> str:
     """Say in which chapter, cell and line an error happened."""
-    ran = [i for i, c in enumerate(nb.cells) if c.cell_type == "code" and c.execution_count]
-    index = next(
-        (i for i in ran if any(o.output_type == "error" for o in nb.cells[i].outputs)),
-        ran[-1] if ran else 0,
-    )
-    cell = nb.cells[index]
+    nb, cell = run.notebook, run.notebook.cells[index]
     start = nb.metadata["source_map"][index]
-    lines, first = text.splitlines(), cell.source.splitlines()[0]
+    lines, first = run.text.splitlines(), cell.source.splitlines()[0]
     while start < len(lines) and lines[start] != first:
         start += 1
     trace = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     within = re.search(r"Cell In\[\d+\], line (\d+)", trace)
     line = start + int(within[1]) if within else start + 1
     number = sum(c.cell_type == "code" for c in nb.cells[: index + 1])
-    return f"{path}:{line}: code cell {number} failed\n{trace.strip()}"
+    return f"{run.path}:{line}: code cell {number} failed\n{trace.strip()}"
 
 
-def execute(run: Page, timeout: int) -> dict[str, object]:
+def execute(run: Page, package: Package, timeout: int) -> dict[str, object]:
     """Run a chapter's cells in a fresh kernel; returns its report, or raises with the place."""
     began = time.perf_counter()
     env = os.environ | {"UDL_BOOK": "1", "UDL_OFFLINE": "1", "PYTHONHASHSEED": "0"}
@@ -229,24 +245,41 @@ def execute(run: Page, timeout: int) -> dict[str, object]:
         run.notebook, timeout=timeout, extra_arguments=quiet, record_timing=False
     )
     cells = run.notebook.cells
+    index = 0
     try:
         with client.setup_kernel(env=env, cwd=str(run.path.parent)):
             for index, cell in enumerate(cells):
                 client.execute_cell(cell, index)
             seconds = time.perf_counter() - began
-            cells.append(nbformat.v4.new_code_cell(REPORT))
+            cells.append(nbformat.v4.new_code_cell(f"PACKAGE = {package.name!r}{REPORT}"))
             report = client.execute_cell(cells[-1], len(cells) - 1, store_history=False)
             cells.pop()
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        raise ExtensionError(explain(run.path, run.text, run.notebook, error)) from error
+        raise ExtensionError(explain(run, index, error)) from error
     facts = json.loads("".join(o.text for o in report.outputs if o.output_type == "stream"))
-    hidden = set(facts.pop("modules")) - run.reached - {"udl"}
+    hidden = set(facts.pop("modules")) - run.reached - {package.name}
     if hidden:
         raise ExtensionError(
             f"{run.path}: running it loads {', '.join(sorted(hidden))}, which its imports do not "
             "show: the cache could serve stale outputs. Import what a cell uses by name."
         )
+    if key_of(package, run.reached) != run.key:
+        raise ExtensionError(f"{run.path}: what it imports changed while it ran: build again")
     return facts | {"execution_seconds": seconds}
+
+
+def is_stored(store: JupyterCacheAbstract, nb: nbformat.NotebookNode) -> bool:
+    """Say whether the cache has a page's outputs; sweep out what a killed build left of them."""
+    try:
+        record = store.match_cache_notebook(nb)
+    except KeyError:
+        return False
+    try:
+        store.get_cache_bundle(record.pk)
+    except (KeyError, ValueError):
+        shutil.rmtree(Path(store.path) / "executed" / record.hashkey, ignore_errors=True)
+        return False
+    return True
 
 
 def execute_missing(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
@@ -259,16 +292,15 @@ def execute_missing(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> 
         if page is None:
             continue
         env.udl_prepared[docname] = page  # type: ignore[attr-defined]
-        try:
-            store.match_cache_notebook(page.notebook)
-        except KeyError:
+        if not is_stored(store, page.notebook):
             runs.append(page)
     failures = []
     if runs:
         logger.info("executing %s", ", ".join(run.path.stem for run in runs))
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         timeout = app.config.nb_execution_timeout
-        futures = [pool.submit(execute, run, timeout) for run in runs]
+        package: Package = env.udl_package  # type: ignore[attr-defined]
+        futures = [pool.submit(execute, run, package, timeout) for run in runs]
         for run, future in zip(runs, futures, strict=True):
             try:
                 facts = future.result()

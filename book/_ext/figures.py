@@ -33,7 +33,7 @@ def colors() -> dict[str, str]:
     return {str(getattr(plot, name)).lower(): f"var(--udl-{name.lower()})" for name in PALETTE}
 
 
-GLYPH = re.compile(r'<path id="(DejaVu[^"]*)"[^>]*/>')
+GLYPH = re.compile(r'<path id="(DejaVu[^"]*)"(?=[^>]* d=)[^>]*/>')  # not the space, which is empty
 
 
 def share_glyphs(svg: str, seen: set[str]) -> str:
@@ -65,8 +65,9 @@ def themed(svg: str, prefix: str, alt: str) -> str:
     size = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg)
     width = float(size[1]) * 4 / 3 if size else 0
     svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2)
-    label = f'<svg class="udl-figure" style="width:{width:.0f}px" role="img" aria-label="{escape(alt)}"'
-    return re.sub(r">\s+<", "><", svg.replace("<svg", label, 1)).replace("\n", " ")
+    label = f'style="width:{width:.0f}px" role="img" aria-label="{escape(alt)}"'
+    svg = svg.replace("<svg", f'<svg class="udl-figure" {label}', 1)
+    return re.sub(r">\s+<", "><", svg).replace("\n", " ")
 
 
 def place(app: Sphinx, doctree: nodes.document) -> None:

@@ -230,6 +230,9 @@ def html_of(self: HTML5Translator, node: nodes.Element) -> str:
     for page in [here, *pages.values()] if here else pages.values():
         if source_of(node) in page.formulas:
             return page.formulas[source_of(node)]
+    logger.warning(
+        "%r came in after the page was read: too late to typeset", node.astext(), location=node
+    )
     raise nodes.SkipNode
 
 

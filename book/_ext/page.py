@@ -41,7 +41,7 @@ const scrollStops = new IntersectionObserver((entries) => {
   }
 }, { rootMargin: "1000px" });
 addEventListener("load", () => setTimeout(() => {
-  const all = "pre, div.math, .pst-scrollable-table-container, .cell_output .output";
+  const all = "pre, div.math > *, .pst-scrollable-table-container, .cell_output .output";
   for (const element of document.querySelectorAll(all)) scrollStops.observe(element);
 }, 50));
 """

@@ -19,12 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
 
 logger = logging.getLogger(__name__)
 
-NUMBER = re.compile(r"(?<![\w.,/-])\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?(?![\w/-]|\.\d)")
-# What a cell printed or glued, code, and what Sphinx numbers by itself.
-COMPUTED = (nodes.literal, nodes.literal_block, nodes.raw, nodes.comment, nodes.reference)
+# A hyphen before a number is a minus sign, or the middle of a name such as CC-BY-4.0.
+NUMBER = re.compile(
+    r"(?<![\w.,/])(?<![\w.,]-)"
+    r"(?:(?:\d[\d,]*)?\.\d+(?:e[+-]?\d+)?(?![\d/-]|\.\d)|\d[\d,]*(?:e[+-]?\d+)?(?![\w/-]|\.\d))"
+)
+# What a cell printed or glued, and code.
+COMPUTED = (nodes.literal, nodes.literal_block, nodes.raw, nodes.comment)
 COMPUTED_CLASSES = {"cell_output", "pasted-text", "pasted-inline", "pasted-figure"}
 GENERATED_CLASSES = {"covers", "lecture-map", "slide-check-source"}
 
@@ -94,9 +99,16 @@ def check(app: Sphinx, doctree: nodes.document) -> None:
         )
 
 
+def check_chapters(app: Sphinx, env: BuildEnvironment) -> None:
+    pages = {name.rsplit("/")[-1] for name in env.found_docs}
+    for chapter in sorted(allowed_numbers(app).keys() - pages):
+        logger.warning("%s names %s, which is no page", app.config.udl_allowed_numbers, chapter)
+
+
 def setup(app: Sphinx) -> dict[str, object]:
     """Connect to Sphinx."""
     app.add_config_value("udl_allowed_numbers", "book/allowed-numbers.yml", "env")
     app.add_config_value("udl_prose_exempt", [], "env")
     app.connect("doctree-read", check, priority=50)
+    app.connect("env-check-consistency", check_chapters)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

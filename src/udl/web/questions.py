@@ -14,7 +14,7 @@ from typing import Any, SupportsFloat
 
 from udl.web.host import Widget, inline, plain, script_json
 
-Mistakes = Mapping[float, str] | Iterable[tuple[SupportsFloat, str]]
+Mistakes = Mapping[SupportsFloat, str] | Iterable[tuple[SupportsFloat, str]]
 
 
 def numeric(
@@ -70,7 +70,7 @@ def numeric(
 
     Examples
     --------
-    >>> numeric("How many parameters has a line?", 2, rtol=0,
+    >>> numeric("How many parameters has a line?", 2, rtol=0.0,
     ...         mistakes={1: "A line has an intercept too."})
     <questions: How many parameters has a line?>
     """
