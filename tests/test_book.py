@@ -1,0 +1,598 @@
+"""The book's machinery, tried on a miniature book with a toy package and the real settings."""
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+import yaml
+from docutils import nodes
+
+ROOT = Path(__file__).parent.parent
+EXTENSIONS = ROOT / "book" / "_ext"
+# These read files that only the real book has.
+OWN_PAGES = {"lectures", "measurements", "slide_checks"}
+
+HEAD = """\
+---
+file_format: mystnb
+kernelspec:
+  name: python3
+  display_name: Python 3
+---
+
+"""
+ALT = "A straight line that rises from the lower left to the upper right."
+
+
+def cell(code: str, options: str = "") -> str:
+    return f"```{{code-cell}} ipython3\n{options}{textwrap.dedent(code).strip()}\n```\n"
+
+
+def drawing(figure: str = "", image: str = "") -> str:
+    """Write a cell that draws a line, with the options that describe it."""
+    parts = [f"  figure: {{{figure}}}"] if figure else []
+    parts += [f"  image: {{{image}}}"] if image else []
+    options = "\n".join(["---", "mystnb:", *parts, "---", ""]) if parts else ""
+    return cell(
+        """
+        import matplotlib.pyplot as plt
+        fig, ax = plt.subplots()
+        ax.plot([0, 1], [0, 1], color="#0072b2")
+        plt.show()
+        """,
+        options,
+    )
+
+
+def chapter(name: str, first: str, result: str, body: str = "") -> str:
+    """Write a chapter that shows a result, and notes in a file that its cells ran."""
+    log = f'with open(os.environ["RAN"], "a") as log: log.write("{name}\\n")'
+    head = f"import os\nfrom myst_nb import glue\n{first}\n{log}\n"
+    head += f'glue("{name}-result", {result}, display=False)'
+    prose = f"The result is {{glue:text}}`{name}-result:.2f`. Some prose.\n"
+    return HEAD + "\n".join([f"(ch-{name})=\n# Chapter {name}\n", cell(head), prose, body])
+
+
+class Book:
+    """A book in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.log = folder / "ran.txt"
+
+    def read(self, name: str) -> str:
+        return (self.folder / name).read_text(encoding="utf-8")
+
+    def write(self, name: str, text: str) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        text = self.read(name)
+        assert text.count(old) == 1
+        self.write(name, text.replace(old, new))
+
+    def append(self, name: str, text: str) -> None:
+        self.write(name, self.read(name) + "\n" + text)
+
+    def add(self, name: str, text: str) -> None:
+        """Add a chapter."""
+        self.append("_toc.yml", f"- file: book/{name}\n")
+        self.write(f"book/{name}.md", text)
+
+    def page(self, name: str) -> str:
+        return self.read(f"_build/html/book/{name}.html")
+
+    def build(self, *options: str, **env: str) -> tuple[int, str]:
+        """Build as ``make book`` does; returns the exit status and what was said."""
+        self.log.unlink(missing_ok=True)
+        env |= {"PYTHONPATH": str(self.folder / "src"), "RAN": str(self.log)}
+        done = subprocess.run(
+            [Path(sys.executable).with_name("jupyter-book"), "build", ".", "-W", *options],
+            cwd=self.folder,
+            env=os.environ | env | {"UDL_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        return done.returncode, re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
+
+    def ran(self) -> list[str]:
+        """Return the chapters whose cells ran in the last build."""
+        return sorted(self.log.read_text().split()) if self.log.exists() else []
+
+
+def make(folder: Path) -> Book:
+    book = Book(folder)
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    for key in ("bibtex_bibfiles", "logo", "html"):
+        del config[key]
+    extensions = config["sphinx"]["local_extensions"].keys() - OWN_PAGES
+    config["sphinx"]["local_extensions"] = dict.fromkeys(sorted(extensions), str(EXTENSIONS))
+    config["sphinx"]["config"] |= {
+        "html_static_path": [str(ROOT / "book" / "_static")],
+        "templates_path": [str(ROOT / "book" / "_templates")],
+        "udl_package": "src/toy",
+        "udl_prose_exempt": [],
+    }
+    book.write("_config.yml", yaml.safe_dump(config))
+    toc = "format: jb-book\nroot: book/index\noptions: {numbered: 1}\nchapters:\n"
+    book.write("_toc.yml", toc + "".join(f"- file: book/{n}\n" for n in ("one", "two", "three")))
+    book.write("book/allowed-numbers.yml", 'three:\n  "2.5": given by the problem\n')
+    book.write(
+        "book/index.md", "# Miniature\n\nThree chapters, made for a test of the machinery.\n"
+    )
+    figure = drawing("name: fig-line, caption: A line that rises.", f"alt: {ALT}")
+    body = figure + "\nSee {numref}`fig-line` and {ref}`ch-two`.\n"
+    book.write("book/one.md", chapter("one", "from toy import a", "a.value()", body))
+    book.write("book/two.md", chapter("two", "import toy.b", "toy.b.value()"))
+    book.write("book/three.md", chapter("three", "", "3", "Given is 2.5, and $x^2$.\n"))
+    book.write("src/toy/__init__.py", "")
+    book.write("src/toy/a.py", "def value():\n    return 1\n")
+    book.write("src/toy/b.py", "from . import a\n\n\ndef value():\n    return a.value() + 1\n")
+    book.write("src/toy/c.py", "def value():\n    return 3\n")
+    return book
+
+
+def restore(snapshot: Path, folder: Path) -> None:
+    shutil.rmtree(folder)
+    shutil.copytree(snapshot, folder)  # with the times of the files, which Sphinx compares
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Build the miniature book once; returns its folder and a copy of the folder."""
+    folder = tmp_path_factory.mktemp("book")
+    book = make(folder)
+    status, output = book.build()
+    assert status == 0, output
+    assert book.ran() == ["one", "three", "two"]
+    snapshot = folder.with_name(f"{folder.name}-snapshot")
+    shutil.copytree(folder, snapshot)
+    return folder, snapshot
+
+
+@pytest.fixture
+def book(built: tuple[Path, Path]) -> Book:
+    """Return the miniature book as it was after its first build, at the same place."""
+    folder, snapshot = built
+    restore(snapshot, folder)
+    return Book(folder)
+
+
+def good(result: tuple[int, str]) -> None:
+    status, output = result
+    assert status == 0, output
+
+
+def extension(name: str) -> ModuleType:
+    """Load a module of book/_ext under a name of its own."""
+    spec = importlib.util.spec_from_file_location(f"book_{name}", EXTENSIONS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+# What runs, and when
+
+
+@pytest.mark.book
+def test_an_unchanged_book_runs_nothing_and_writes_no_page(book):
+    def state():
+        files = [*book.folder.rglob("*.html"), *(book.folder / "_build").rglob("*.ipynb")]
+        return {file: file.stat().st_mtime_ns for file in files if file.name != "index.html"}
+
+    before = state()
+    assert len(before) >= 6
+    good(book.build())
+    assert book.ran() == []
+    assert state() == before
+
+
+@pytest.mark.book
+@pytest.mark.parametrize(
+    ("module", "old", "new", "reaching", "results"),
+    [
+        ("c", "3", "4", [], {"one": "1.00", "two": "2.00"}),
+        ("b", "+ 1", "+ 5", ["two"], {"one": "1.00", "two": "6.00"}),
+        ("a", "1", "3", ["one", "two"], {"one": "3.00", "two": "4.00"}),
+    ],
+)
+def test_editing_a_module_runs_exactly_the_chapters_that_reach_it(
+    book, module, old, new, reaching, results
+):
+    book.edit(f"src/toy/{module}.py", old, new)
+    good(book.build())
+    assert book.ran() == reaching
+    for name, result in results.items():
+        assert f"The result is {result}." in re.sub("<[^>]*>", "", book.page(name))
+
+
+@pytest.mark.book
+def test_editing_a_cell_runs_its_chapter_and_editing_prose_runs_nothing(book):
+    book.edit("book/one.md", "a.value()", "a.value() + 6")
+    book.edit("book/two.md", "Some prose", "Other prose")
+    good(book.build())
+    assert book.ran() == ["one"]
+    assert "7.00" in book.page("one")
+    assert "Other prose" in book.page("two")
+    assert "2.00" in book.page("two")
+
+
+@pytest.mark.book
+@pytest.mark.skipif(os.cpu_count() == 1, reason="needs two processors")
+def test_chapters_run_side_by_side(book):
+    # Each waits for the other: one after the other, neither would ever come to its end.
+    wait = """
+        import time
+        from pathlib import Path
+        Path(os.environ["RAN"] + ".{me}").touch()
+        end = time.monotonic() + 100
+        while not Path(os.environ["RAN"] + ".{other}").exists():
+            assert time.monotonic() < end, "ran alone"
+            time.sleep(0.05)
+    """
+    book.append("book/one.md", cell(wait.format(me="one", other="two")))
+    book.append("book/two.md", cell(wait.format(me="two", other="one")))
+    good(book.build())
+    assert book.ran() == ["one", "two"]
+
+
+@pytest.mark.book
+def test_a_module_that_changes_while_a_chapter_runs_does_not_spoil_the_cache(book):
+    book.edit(
+        "book/two.md", "import toy.b", "import toy.b, toy.a; text = open(toy.a.__file__).read()"
+    )
+    change = 'open(toy.a.__file__, "w").write(text.replace("1", "4"))'
+    book.append("book/two.md", cell(change))
+    status, output = book.build()
+    assert status != 0
+    assert "two.md: what it imports changed while it ran: build again" in output
+    good(book.build())
+    assert book.ran() == ["one", "two"]
+    assert "5.00" in book.page("two")
+
+
+@pytest.mark.book
+def test_a_build_that_was_killed_is_finished_by_the_next(book, built):
+    killer = """
+        import os, signal
+
+        def setup(app):
+            event, _, number = os.environ.get("KILL", "").partition(":")
+            left = [int(number or 0)]
+
+            def kill(*args):
+                left[0] -= 1
+                if left[0] == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+            if event:
+                app.connect(event, kill, priority=999)
+            return {"version": "1"}
+    """
+    shutil.rmtree(book.folder / "_build")
+    book.write("killer/killer.py", textwrap.dedent(killer))
+    config = yaml.safe_load(book.read("_config.yml"))
+    config["sphinx"]["local_extensions"]["killer"] = "killer"
+    book.write("_config.yml", yaml.safe_dump(config))
+    text = book.read("book/two.md")
+
+    # While a chapter runs: the kernel's parent is the build.
+    book.append("book/two.md", cell("os.kill(os.getppid(), 9)"))
+    assert book.build()[0] == -9
+    book.write("book/two.md", text)
+    # While pages are read, while they are written, and before the last files are.
+    for event in ("doctree-read:2", "html-page-context:3", "build-finished:1"):
+        assert book.build(KILL=event)[0] == -9
+    good(book.build())
+    assert book.ran() == []
+
+    def pages(folder):
+        files = sorted((folder / "_build" / "html" / "book").glob("*.html"))
+        seconds = re.compile(r"<dd>[\d.]+ s</dd>")
+        return {file.name: seconds.sub("", file.read_text(encoding="utf-8")) for file in files}
+
+    assert len(pages(book.folder)) == 4
+    assert pages(book.folder) == pages(built[1])
+    static = Path("_build", "html", "_static")
+    for name in ("book.min.css", "book.min.js", "math.css"):
+        assert (book.folder / static / name).read_bytes() == (
+            built[1] / static / name
+        ).read_bytes()
+
+
+@pytest.mark.book
+def test_what_a_kill_left_in_the_cache_is_computed_again(book):
+    outputs = sorted((book.folder / "_build" / ".jupyter_cache").rglob("base.ipynb"))
+    assert len(outputs) == 3
+    outputs[0].write_bytes(outputs[0].read_bytes()[:100])
+    outputs[1].unlink()
+    shutil.rmtree(book.folder / "_build" / ".doctrees")
+    good(book.build())
+    assert len(book.ran()) == 2
+    assert "2.00" in book.page("two")
+
+
+# What fails
+
+
+@pytest.mark.book
+def test_cells_that_fail_are_named_with_their_place_also_the_second_time(book):
+    book.append("book/one.md", cell("x = 0\n\n1 / x\n"))
+    book.append("book/two.md", cell("%precision 3\nfirst = 1\nsecond = = 2\n"))
+    book.append("book/three.md", cell('import importlib\nimportlib.import_module("toy.c")\n'))
+    end = cell(
+        """
+        os.kill(os.getpid(), 9)
+        import time
+        time.sleep(60)
+        """
+    )
+    book.add("four", chapter("four", "", "4", end))
+
+    def place(name, line):
+        lines = book.read(f"book/{name}.md").splitlines()
+        return f"{name}.md:{lines.index(line) + 1}: code cell"
+
+    for _ in range(2):
+        status, output = book.build()
+        assert status != 0
+        assert f"{place('one', '1 / x')} 3 failed" in output
+        assert "ZeroDivisionError" in output
+        assert f"{place('two', 'second = = 2')} 2 failed" in output
+        assert "SyntaxError" in output
+        assert f"{place('four', 'os.kill(os.getpid(), 9)')} 2 failed" in output
+        assert "three.md: running it loads toy.c, which its imports do not show" in output
+        assert {"one", "two", "three", "four"} == set(book.ran())
+
+
+@pytest.mark.book
+def test_a_broken_reference_fails_the_build_also_the_second_time(book):
+    book.append("book/two.md", "See {ref}`sec-nowhere`.\n")
+    for _ in range(2):
+        status, output = book.build()
+        assert status != 0
+        assert "sec-nowhere" in output
+        assert book.ran() == []
+    book.edit("book/two.md", "{ref}`sec-nowhere`", "{numref}`fig-line`")
+    good(book.build())
+
+
+@pytest.mark.book
+def test_every_defect_of_a_page_is_reported_also_the_second_time(book):
+    caption = "caption: The loss is 8.11 here."
+    book.append("book/one.md", drawing(f"name: fig-path, {caption}"))
+    book.append("book/one.md", drawing("name: fig-short, caption: A line.", "alt: At 8.22."))
+    book.append("book/one.md", drawing("", f"alt: {ALT}"))
+    book.append("book/two.md", "It fell to 8.33 and to -8.44, [at 8.55](#ch-one), $x = 8.66$.\n")
+    book.append("book/two.md", cell('import sys; print("careful", file=sys.stderr)'))
+    book.append("book/two.md", "$$\n\\nosuchcommand{x}\n$$\n")
+    book.append("book/two.md", "Closed: {glue:text}`two-result:.2f`; `8.77`; 12 rows.\n")
+    allowed = 'three:\n  "2.5": given\n  "9.75": no longer\nmissing-page:\n  "1.5": given\n'
+    book.write("book/allowed-numbers.yml", allowed)
+    for _ in range(2):
+        status, output = book.build("--keep-going")
+        assert status != 0
+        warned = [line for line in output.splitlines() if "WARNING" in line]
+
+        def said(*words, lines=warned):
+            return len([line for line in lines if all(word in line for word in words)])
+
+        assert said("one", "has no alt text that says what it shows") == 2
+        assert said("one", "is in no figure with a number and caption") == 1
+        for number in ("8.11", "8.22", "8.33", "8.44", "8.55", "8.66"):
+            assert said(f"{number} is typed into prose") == 1, number
+        assert said("is typed into prose") == 6
+        assert said("two", "stderr") == 1
+        assert said("Undefined control sequence", "nosuchcommand") == 1
+        assert said("allows 9.75, which book/three does not use") == 1
+        assert said("names missing-page, which is no page") == 1
+        assert len(warned) == 13, output
+
+
+# The parts
+
+
+@pytest.fixture
+def package(tmp_path):
+    """Return the import graph of a toy package."""
+    files = {
+        "__init__.py": "def __getattr__(name): ...\n",
+        "a.py": "TABLE = 'table.csv'\n",
+        "b.py": "from toy.sub import deep\n",
+        "c.py": "def late():\n    import toy.a\n",
+        "data.py": "",
+        "sub/__init__.py": "from . import inner\n",
+        "sub/inner.py": "",
+        "sub/deep.py": "from .. import c\nfrom .inner import thing\n",
+        "table.csv": "1\n",
+        "other.csv": "1\n",
+    }
+    for name, text in files.items():
+        path = tmp_path / "toy" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return extension("execution").Package(tmp_path / "toy")
+
+
+@pytest.mark.parametrize(
+    ("source", "reached"),
+    [
+        ("", ""),
+        ("import numpy as np; np.toy.a", ""),
+        ("import toy", "toy"),
+        ("import toy\ntoy.a.f()", "toy toy.a"),
+        ("import toy.a as alpha, numpy", "toy toy.a"),
+        ("from toy import a as alpha", "toy toy.a"),
+        ("from toy.a import *", "toy toy.a"),
+        ("def f():\n  from toy import c", "toy toy.c toy.a"),
+        ("import toy.sub", "toy toy.sub toy.sub.inner"),
+        ("from toy.b import f", "toy toy.b toy.sub toy.sub.deep toy.sub.inner toy.c toy.a"),
+    ],
+)
+def test_reach_follows_imports(package, source, reached):
+    assert package.reach(source) == set(reached.split())
+
+
+def test_the_cells_are_read_as_python_where_they_are_python():
+    python = extension("execution").python
+    assert python("%matplotlib inline\nimport toy.a\n!ls") == "\nimport toy.a\n"
+    assert python("x = (7\n    % 4)") == "x = (7\n    % 4)"
+    assert python("x = !ls\nimport toy.a") == ""
+    assert python("second = = 2") == ""
+
+
+def test_the_key_of_a_chapter_knows_files_data_and_packages(package, monkeypatch):
+    execution = extension("execution")
+    installed = {"data": "{}", "environment": "1"}
+    monkeypatch.setattr(execution, "data_at_hand", lambda: installed["data"])
+    monkeypatch.setattr(execution, "environment", lambda: installed["environment"])
+
+    def keys():
+        return [execution.key_of(package, {"toy", name}) for name in ("toy.a", "toy.data")]
+
+    def changes():
+        nonlocal before
+        now = keys()
+        differ = [a != b for a, b in zip(before, now, strict=True)]
+        before = now
+        return differ
+
+    before = keys()
+    assert changes() == [False, False]
+    installed["data"] = '{"life": "surrogate"}'
+    assert changes() == [False, True]
+    installed["environment"] = "2"
+    assert changes() == [True, True]
+    (package.paths["toy"].parent / "table.csv").write_text("2\n")
+    assert changes() == [True, False]
+    (package.paths["toy"].parent / "other.csv").write_text("2\n")
+    assert changes() == [False, False]
+
+
+def test_the_real_data_sets_and_packages_are_in_the_key(monkeypatch):
+    from udl import data
+
+    execution = extension("execution")
+    assert json.loads(execution.data_at_hand()) == data.available()
+    packages = execution.environment()
+    assert f"numpy=={importlib.metadata.version('numpy')}" in packages
+    assert sys.version.split()[0] in packages
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("12 points, 2 of 3, x1, UTF-8, H100, 60 rows", []),
+        ("CC-BY-4.0, 2020-01-15, 1.0.4, 3-1, page 7.", []),
+        ("The loss is 7.07.", ["7.07"]),
+        ("between 65.4–70.7 years, 77.3%, (0.5)", ["65.4", "70.7", "77.3", "0.5"]),
+        ("-0.35, −1.5, +2.5, .05", ["0.35", "1.5", "2.5", ".05"]),
+        ("0.15s, 3.5x, 3.5×", ["0.15", "3.5", "3.5"]),
+        ("2938 rows, 1,000 in all, 1e-9, in 2014.", ["2938", "1,000", "1e-9", "2014"]),
+    ],
+)
+def test_numbers_that_look_like_results(text, found):
+    assert extension("prose").suspicious(text) == found
+
+
+@pytest.fixture(scope="module")
+def drawings():
+    """Return two figures with text, clipping, markers and a raster, as a chapter draws them."""
+    import io
+
+    import matplotlib as mpl
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    from udl import plot
+
+    found = []
+    with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "test"}):
+        for title in ("a b c", "b c d"):
+            figure = Figure()
+            ax = figure.subplots()
+            ax.set_title(title, color=plot.INK)
+            ax.plot([0, 1], [0, 1], "o-", color=plot.BLUE)
+            ax.imshow(np.eye(2))
+            file = io.StringIO()
+            figure.savefig(file, format="svg")
+            found.append(file.getvalue())
+    return found
+
+
+def test_figures_of_a_page_are_drawn_once_in_the_colors_of_the_theme(drawings):
+    from udl import plot
+
+    figures = extension("figures")
+    seen: set[str] = set()
+    made = [
+        figures.themed(figures.share_glyphs(svg, seen), f"f{number}", 'a "b" & <c>')
+        for number, svg in enumerate(drawings, 1)
+    ]
+    page = ET.fromstring(f"<div>{''.join(made)}</div>")
+    ids = [e.attrib["id"] for e in page.iter() if "id" in e.attrib]
+    assert len(ids) == len(set(ids))
+    uses = [e.attrib["href"] for e in page.iter() if "href" in e.attrib]
+    local = {use.removeprefix("#") for use in uses if use.startswith("#")}
+    assert len(local) > 10
+    assert [use for use in uses if not use.startswith(("#", "data:image/png;base64,"))] == []
+    clips = set(re.findall(r"url\(#([^)]*)\)", "".join(made)))
+    assert len(clips) >= 2
+    assert local | clips <= set(ids)
+    # All letters but the d come from the first figure.
+    assert [svg.count('<path id="DejaVu') > 5 for svg in made] == [True, False]
+    assert made[1].count('<path id="DejaVu') == 1
+    for svg in page:
+        assert svg.attrib["aria-label"] == 'a "b" & <c>'
+        assert svg.attrib["role"] == "img"
+    text = "".join(made).lower()
+    for name in ("INK", "BLUE"):
+        assert getattr(plot, name).lower() in drawings[0].lower()
+        assert getattr(plot, name).lower() not in text
+        assert f"var(--udl-{name.lower()})" in text
+
+
+def test_the_characters_of_a_style_sheet_are_found_with_their_fonts():
+    css = r"""
+        mjx-c.mjx-c1D465.TEX-I::before {padding: 0.442em 0.572em 0.011em 0; content: "x"}
+        mjx-c.mjx-c2B::before {padding: 0; content: "+"}
+        mjx-c.mjx-c22::before {padding: 0; content: "\22"}
+        mjx-c.mjx-c5C::before {padding: 0; content: "\\"}
+        mjx-c.mjx-c2211.TEX-S2::before {padding: 0; content: "\2211 "}
+    """
+    css = extension("mathematics").page_rules(css).replace('content: "', 'content:"')
+    expected = {
+        ("Math-Italic", "x"),
+        ("Main-Regular", "+"),
+        ("Main-Regular", '"'),
+        ("Main-Regular", "\\"),
+        ("Size2-Regular", "\N{N-ARY SUMMATION}"),
+    }
+    assert extension("mathematics").characters(css) == expected
+
+
+def test_a_formula_that_was_never_typeset_is_reported(monkeypatch):
+    mathematics = extension("mathematics")
+    said = []
+    monkeypatch.setattr(mathematics.logger, "warning", lambda text, *args, **_: said.append(args))
+    env = SimpleNamespace(udl_math={})
+    builder = SimpleNamespace(env=env, current_docname="one")
+    with pytest.raises(nodes.SkipNode):
+        mathematics.html_of(SimpleNamespace(builder=builder), nodes.math("x^2", "x^2"))
+    assert said == [("x^2",)]
