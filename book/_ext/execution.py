@@ -257,7 +257,7 @@ def execute(run: Page, package: Package, timeout: int) -> dict[str, object]:
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         raise ExtensionError(explain(run, index, error)) from error
     facts = json.loads("".join(o.text for o in report.outputs if o.output_type == "stream"))
-    hidden = set(facts.pop("modules")) - run.reached - {package.name}
+    hidden = set(facts["modules"]) - run.reached - {package.name}
     if hidden:
         raise ExtensionError(
             f"{run.path}: running it loads {', '.join(sorted(hidden))}, which its imports do not "
