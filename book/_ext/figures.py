@@ -6,7 +6,9 @@ becomes the theme's variables, so that a figure is as readable in the dark as in
 
 from __future__ import annotations
 
+import importlib.util
 import re
+from functools import cache
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,13 +29,18 @@ class drawing(nodes.General, nodes.Element):
     """An SVG placed in the page, with the text that describes it."""
 
 
+@cache
 def colors() -> dict[str, str]:
-    from udl import plot
+    """Read the palette out of udl.plot's source: importing it would load matplotlib."""
+    spec = importlib.util.find_spec("udl")
+    assert spec is not None
+    assert spec.origin is not None
+    source = (Path(spec.origin).parent / "plot.py").read_text(encoding="utf-8")
+    found = dict(re.findall(r'^([A-Z]+)(?:: Final)? = "(#[0-9a-f]{6})"', source, re.MULTILINE))
+    return {found[name]: f"var(--udl-{name.lower()})" for name in PALETTE}
 
-    return {str(getattr(plot, name)).lower(): f"var(--udl-{name.lower()})" for name in PALETTE}
 
-
-GLYPH = re.compile(r'<path id="(DejaVu[^"]*)"(?=[^>]* d=)[^>]*/>')  # not the space, which is empty
+GLYPH = re.compile(r'<path id="(DejaVu[^"]*)"[^>]*/>')
 
 
 def share_glyphs(svg: str, seen: set[str]) -> str:
