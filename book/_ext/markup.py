@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 RULES = (
+    # sphinx-thebe: settings of a service that this book does not use
+    (r'<script type="text/x-thebe-config">.*?</script>', ""),
+    (r"<script>kernelName = '[^']*'</script>", ""),
     # pandas: scoped styles in the body, an obsolete attribute, a header cell that heads nothing
     (r"<style scoped>.*?</style>", ""),
     (r'<table border="\d+"', "<table"),
