@@ -208,6 +208,8 @@ def test_predictions_come_before_length() -> None:
         phi = least_squares(twice, y).phi
     best = y - X @ scipy.linalg.lstsq(X, y)[0]
     np.testing.assert_allclose(y - twice @ phi, best, atol=1e-8)
+
+
 @pytest.mark.caller
 def test_nearly_dependent_columns_get_a_warning_with_the_condition_number() -> None:
     X, y = conditioned(1e10)
