@@ -138,7 +138,7 @@ def _real(file: _files.Content) -> LifeExpectancy:
         name=NAME,
         source="file",
         sha256=file.sha256,
-        license="not stated by its compiler; downloaded, not redistributed",
+        license="license not stated by its compiler: downloaded, not redistributed",
         url=FILE.url(file.sha256),
         citation="K. Rajarshi, Life Expectancy (WHO), from WHO and United Nations data",
         note="Several columns have dropped digits or wrong units: for exercises only.",
