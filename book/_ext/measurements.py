@@ -16,6 +16,8 @@ RESULTS = Path("benchmarks") / "results.json"
 def shown(value: Any) -> str:
     if value is None:
         return "not measured"
+    if isinstance(value, dict):
+        return " / ".join(shown(inner) for inner in value.values())
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
@@ -46,7 +48,9 @@ class Measurements(SphinxDirective):
             return [nodes.paragraph(text="Not measured on this machine: run make bench.")]
         metrics, machine = results[name]["metrics"], results[name]["machine"]
         flat = {k: v for k, v in metrics.items() if not isinstance(v, dict)}
-        nested = {k: v for k, v in metrics.items() if isinstance(v, dict)}
+        nested = {
+            page: row for v in metrics.values() if isinstance(v, dict) for page, row in v.items()
+        }
         found: list[nodes.Node] = []
         if flat:
             rows = [[key.replace("_", " "), shown(value)] for key, value in flat.items()]
@@ -54,7 +58,7 @@ class Measurements(SphinxDirective):
         if nested:
             columns = list(dict.fromkeys(key for row in nested.values() for key in row))
             rows = [[key, *(shown(row.get(c)) for c in columns)] for key, row in nested.items()]
-            header = ["", *(c.replace("_", " ") for c in columns)]
+            header = ["page", *(c.replace("_", " ") for c in columns)]
             found.append(table(header, rows, f"benchmarks/{name}.py, page by page"))
         where = ", ".join(f"{key} {value}" for key, value in machine.items())
         return [*found, nodes.paragraph(text=f"Measured on: {where}.")]
