@@ -1,24 +1,41 @@
 """Activation functions and their derivatives, elementwise.
 
-Each function ``g`` has its derivative beside it as ``d_g``. None of them overflows, at any z, and
-NaN stays NaN.
+Each function ``g`` has its derivative beside it as ``d_g``. Where the value is in range, so is
+every step on the way: nothing overflows, and infinity gives the limit. NaN stays NaN.
 """
 
 import numpy as np
 from jaxtyping import Float, Real
 
 __all__ = [
+    "d_elu",
+    "d_gelu",
+    "d_hard_swish",
     "d_heaviside",
     "d_leaky_relu",
+    "d_leaky_relu_slope",
     "d_relu",
+    "d_selu",
     "d_sigmoid",
+    "d_silu",
+    "d_softplus",
     "d_tanh",
+    "elu",
+    "gelu",
+    "hard_swish",
     "heaviside",
     "leaky_relu",
     "relu",
+    "selu",
     "sigmoid",
+    "silu",
+    "softplus",
     "tanh",
 ]
+
+# The only two for which standard normal z give activations with mean 0 and variance 1.
+_SELU_SCALE = 1.0507009873554805
+_SELU_ALPHA = 1.6732632423543772
 
 
 def relu(z: Real[np.ndarray, "*shape"]) -> Real[np.ndarray, "*shape"]:
@@ -103,7 +120,7 @@ def leaky_relu(z: Real[np.ndarray, "*shape"], slope: float = 0.01) -> Float[np.n
     >>> leaky_relu(np.array([-2.0, 0.0, 3.0]), slope=0.1)
     array([-0.2,  0. ,  3. ])
     """
-    return np.asarray(np.where(np.less(z, 0), slope * z, z))
+    return np.asarray(np.where(np.less(z, 0), slope * np.minimum(z, 0), z))
 
 
 def d_leaky_relu(
@@ -128,7 +145,358 @@ def d_leaky_relu(
     >>> d_leaky_relu(np.array([-2.0, 0.0, 3.0]), slope=0.1)
     array([0.1, 0.1, 1. ])
     """
-    return np.asarray(slope + (1 - slope) * d_relu(z))
+    return np.asarray(np.where(np.isnan(z), np.nan, np.where(np.greater(z, 0), 1.0, slope)))
+
+
+def d_leaky_relu_slope(z: Real[np.ndarray, "*shape"]) -> Real[np.ndarray, "*shape"]:
+    """Return the derivative of the leaky ReLU with respect to its slope: z where z < 0, else 0.
+
+    With it the slope can be learned like any other parameter: the parametric ReLU.
+
+    Parameters
+    ----------
+    z : array of any shape
+        Preactivations.
+
+    Returns
+    -------
+    array of the same shape
+        Change of each activation for one unit of slope.
+
+    References
+    ----------
+    UDL chapter 3, notes on activation functions: the parametric ReLU of He et al. (2015).
+
+    Examples
+    --------
+    >>> d_leaky_relu_slope(np.array([-2.0, 0.0, 3.0]))
+    array([-2., 0., 0.])
+    """
+    return np.asarray(np.minimum(z, 0))
+
+
+def elu(z: Real[np.ndarray, "*shape"], alpha: float = 1.0) -> Float[np.ndarray, "*shape"]:
+    r"""Let negative values level off smoothly: the exponential linear unit.
+
+    .. math:: a(z) = z \text{ if } z \ge 0, \text{ else } \alpha (e^z - 1)
+
+    Parameters
+    ----------
+    z : array of any shape
+        Preactivations.
+    alpha : float
+        How deep the curve goes: far to the left the value is -alpha.
+
+    Returns
+    -------
+    array of the same shape
+        Activations, none below -alpha.
+
+    Notes
+    -----
+    This alpha is not the learning rate: the letter is that of the paper and of PyTorch.
+
+    References
+    ----------
+    UDL chapter 3, notes on activation functions; Clevert et al. (2015).
+
+    Examples
+    --------
+    >>> elu(np.array([-1000.0, 0.0, 3.0]))
+    array([-1., 0., 3.])
+    """
+    return np.asarray(np.where(np.greater(z, 0), z, alpha * np.expm1(np.minimum(z, 0))))
+
+
+def d_elu(z: Real[np.ndarray, "*shape"], alpha: float = 1.0) -> Float[np.ndarray, "*shape"]:
+    r"""Return the derivative of the ELU: 1 where z > 0, else alpha times e^z.
+
+    Parameters
+    ----------
+    z : array of any shape
+        Preactivations.
+    alpha : float
+        How deep the curve goes.
+
+    Returns
+    -------
+    array of the same shape
+        The slope at each z; at z = 0 the one of the negative side, as PyTorch does.
+
+    Examples
+    --------
+    >>> d_elu(np.array([-1000.0, 0.0, 3.0]))
+    array([0., 1., 1.])
+    """
+    return np.asarray(np.where(np.greater(z, 0), 1.0, alpha * np.exp(np.minimum(z, 0))))
+
+
+def selu(z: Real[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    r"""Scale the ELU so that it keeps mean 0 and variance 1: the self-normalizing ELU.
+
+    .. math::
+
+        a(z) = \lambda \, \mathrm{elu}_\alpha(z), \qquad
+        \lambda \approx 1.0507, \quad \alpha \approx 1.6733
+
+    Parameters
+    ----------
+    z : array of any shape
+        Preactivations.
+
+    Returns
+    -------
+    array of the same shape
+        Activations.
+
+    Notes
+    -----
+    Standard normal z give activations with mean 0 and variance 1.
+
+    References
+    ----------
+    UDL chapter 3, notes on activation functions; Klambauer et al. (2017).
+
+    Examples
+    --------
+    >>> selu(np.array([-1000.0, 0.0, 1.0]))
+    array([-1.75809934,  0.        ,  1.05070099])
+    """
+    return np.asarray(_SELU_SCALE * elu(z, _SELU_ALPHA))
+
+
+def d_selu(z: Real[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    r"""Return the derivative of the SELU, the scaled one of the ELU.
+
+    Parameters
+    ----------
+    z : array of any shape
+        Preactivations.
+
+    Returns
+    -------
+    array of the same shape
+        The slope at each z; at z = 0 the one of the negative side, as PyTorch does.
+
+    Examples
+    --------
+    >>> d_selu(np.array([-1000.0, 0.0, 1.0]))
+    array([0.        , 1.75809934, 1.05070099])
+    """
+    return np.asarray(_SELU_SCALE * d_elu(z, _SELU_ALPHA))
+
+
+def softplus(z: Real[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    r"""Round the corner of the ReLU off: the softplus.
+
+    .. math:: a(z) = \log(1 + e^z) = \max(0, z) + \log(1 + e^{-|z|})
+
+    Parameters
+    ----------
+    z : array of any shape
+        Preactivations.
+
+    Returns
+    -------
+    array of the same shape
+        Activations, none negative.
+
+    References
+    ----------
+    UDL chapter 3, notes on activation functions; Glorot et al. (2011).
+
+    Examples
+    --------
+    >>> softplus(np.array([-1000.0, 0.0, 1000.0]))
+    array([0., 0.6931472, 1000.])
+    """
+    return np.asarray(np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z))))
+
+
+def d_softplus(z: Real[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    r"""Return the derivative of the softplus, which is the sigmoid.
+
+    .. math:: a'(z) = \frac{e^z}{1 + e^z} = \mathrm{sig}(z)
+
+    Parameters
+    ----------
+    z : array of any shape
+        Preactivations.
+
+    Returns
+    -------
+    array of the same shape
+        The slope at each z, between 0 and 1.
+
+    Examples
+    --------
+    >>> d_softplus(np.array([-1000.0, 0.0, 1000.0]))
+    array([0. , 0.5, 1. ])
+    """
+    return sigmoid(z)
+
+
+def gelu(z: Real[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    r"""Weight z by the normal probability below it: the Gaussian error linear unit.
+
+    .. math::
+
+        a(z) = z \, \Phi(z), \qquad
+        \Phi(z) = \frac{1}{2} \left(1 + \mathrm{erf} \frac{z}{\sqrt 2}\right)
+
+    Parameters
+    ----------
+    z : array of any shape
+        Preactivations.
+
+    Returns
+    -------
+    array of the same shape
+        Activations; the least is about -0.17, near z = -0.75.
+
+    References
+    ----------
+    UDL chapter 3, notes on activation functions; Hendrycks and Gimpel (2016).
+
+    Examples
+    --------
+    >>> gelu(np.array([-1000.0, 0.0, 1.0]))
+    array([-0.        ,  0.        ,  0.84134475])
+    """
+    from scipy.special import ndtr  # takes a moment to load, and only this function needs it
+
+    # Phi(-100) is 0 in float64: the clip changes no value, but keeps 0 times infinity away.
+    return np.asarray(np.maximum(z, -100.0) * ndtr(z))
+
+
+def d_gelu(z: Real[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    r"""Return the derivative of the GELU.
+
+    .. math:: a'(z) = \Phi(z) + z \, \frac{e^{-z^2 / 2}}{\sqrt{2 \pi}}
+
+    Parameters
+    ----------
+    z : array of any shape
+        Preactivations.
+
+    Returns
+    -------
+    array of the same shape
+        The slope at each z, negative left of the minimum, and above 1 from about z = 0.75 on.
+
+    Examples
+    --------
+    >>> d_gelu(np.array([-1000.0, 0.0, 1000.0]))
+    array([0. , 0.5, 1. ])
+    """
+    from scipy.special import ndtr
+
+    near = np.clip(z, -100.0, 100.0)  # beyond, the density is 0 and z * z may overflow
+    return np.asarray(ndtr(z) + near * np.exp(-near * near / 2) / np.sqrt(2 * np.pi))
+
+
+def silu(z: Real[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    r"""Weight z by its sigmoid: the sigmoid linear unit, also called swish.
+
+    .. math:: a(z) = z \, \mathrm{sig}(z) = \frac{z}{1 + e^{-z}}
+
+    Parameters
+    ----------
+    z : array of any shape
+        Preactivations.
+
+    Returns
+    -------
+    array of the same shape
+        Activations; the least is about -0.28, near z = -1.28.
+
+    References
+    ----------
+    UDL chapter 3, notes on activation functions; Ramachandran et al. (2017).
+
+    Examples
+    --------
+    >>> silu(np.array([-1000.0, 0.0, 1000.0]))
+    array([  -0.,    0., 1000.])
+    """
+    # sig(-1000) is 0 in float64: the clip changes no value, but keeps 0 times infinity away.
+    return np.asarray(np.maximum(z, -1000.0) * sigmoid(z))
+
+
+def d_silu(z: Real[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    r"""Return the derivative of the SiLU.
+
+    .. math:: a'(z) = \mathrm{sig}(z) + z \, \mathrm{sig}'(z)
+
+    Parameters
+    ----------
+    z : array of any shape
+        Preactivations.
+
+    Returns
+    -------
+    array of the same shape
+        The slope at each z, negative left of the minimum, and above 1 from about z = 1.28 on.
+
+    Examples
+    --------
+    >>> d_silu(np.array([-1000.0, 0.0, 1000.0]))
+    array([0. , 0.5, 1. ])
+    """
+    return np.asarray(sigmoid(z) + np.clip(z, -1000.0, 1000.0) * d_sigmoid(z))
+
+
+def hard_swish(z: Real[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    r"""Imitate the SiLU by pieces that need no exponential: the hard swish.
+
+    .. math::
+
+        a(z) = 0 \text{ if } z < -3, \quad z \text{ if } z > 3, \quad
+        \text{else } z (z + 3) / 6
+
+    Parameters
+    ----------
+    z : array of any shape
+        Preactivations.
+
+    Returns
+    -------
+    array of the same shape
+        Activations; the least is -3/8, at z = -3/2.
+
+    References
+    ----------
+    UDL chapter 3, notes on activation functions; Howard et al. (2019).
+
+    Examples
+    --------
+    >>> hard_swish(np.array([-1000.0, -1.5, 1000.0]))
+    array([-0., -0.375, 1000.])
+    """
+    near = np.clip(z, -3.0, 3.0)
+    return np.asarray(np.where(np.greater(z, 3), z, near * (near + 3.0) / 6.0))
+
+
+def d_hard_swish(z: Real[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    r"""Return the derivative of the hard swish: 0, then (2 z + 3) / 6, then 1.
+
+    Parameters
+    ----------
+    z : array of any shape
+        Preactivations.
+
+    Returns
+    -------
+    array of the same shape
+        The slope at each z; at the corners -3 and 3 the outer one, 0 and 1, as PyTorch does.
+
+    Examples
+    --------
+    >>> d_hard_swish(np.array([-3.0, 0.0, 3.0]))
+    array([0. , 0.5, 1. ])
+    """
+    inside = np.less(np.abs(z), 3)
+    return np.asarray(np.where(inside, np.clip(z, -3.0, 3.0) / 3.0 + 0.5, np.heaviside(z, 0.0)))
 
 
 def heaviside(z: Real[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
