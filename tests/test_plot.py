@@ -2,6 +2,7 @@
 
 import io
 import re
+from itertools import pairwise
 
 import matplotlib as mpl
 import numpy as np
@@ -22,6 +23,13 @@ PALETTE = [
     plot.GREEN,
     plot.PURPLE,
     plot.GOLD,
+]
+
+# Three by three unit squares: each shares edges with its neighbors in the row and the column.
+SQUARES = [
+    np.array([[i, j], [i + 1, j], [i + 1, j + 1], [i, j + 1]], dtype=float)
+    for j in range(3)
+    for i in range(3)
 ]
 
 
@@ -117,6 +125,10 @@ def test_svg_repeats_byte_for_byte_and_holds_only_palette_colors(examples):
         grid = np.linspace(-1, 1, 9)
         plot.loss_contours(ax, grid, grid, grid[:, None] ** 2 + grid**2)
         plot.path(ax, np.array([[0.0, 0.0], [0.5, 0.5]]))
+        plot.bands(ax, x[2:4], labels=["a", "b", "c"])
+        plot.field(ax, grid, grid, grid[:, None] + grid**2)
+        plot.cells(ax, SQUARES)
+        plot.network(ax, [["1", "x"], ["f"]], weights=[[["b"], ["w"]]], captions=["in", "out"])
         ax.legend()
         return svg(ax.figure)
 
@@ -264,3 +276,241 @@ def test_network_labels_links(ax):
     plot.network(ax, [["1", "x"], ["p", "q"]], weights=[[["u", ""], ["", "v"]]])
     assert len(ax.lines) == 4
     assert [t.get_text() for t in ax.texts] == ["u", "v", "1", "x", "p", "q"]
+
+
+def test_network_links_nothing_to_a_constant(ax):
+    plot.network(ax, [["$1$", "$x$"], ["$1$", "$h_1$", "$h_2$"], ["1", "y"]])
+    # To the h from 1 and x, and to y from 1 and the h.
+    assert len(ax.lines) == 4 + 3
+    assert not any(tuple(line.get_xydata()[1]) == ax.patches[4].center for line in ax.lines)
+
+
+def test_network_writes_captions_below_the_nodes(ax):
+    plot.network(ax, [["x"], ["p", "q"], ["y"]], captions=["input", "", "output"])
+    first, last = ax.texts[-2:]
+    assert (first.get_text(), last.get_text()) == ("input", "output")
+    nodes = [patch.center for patch in ax.patches]
+    assert first.get_position()[0] == nodes[0][0]
+    assert last.get_position()[0] == nodes[-1][0]
+    assert first.get_position()[1] < min(y for _, y in nodes) - 0.32
+    with pytest.raises(ValueError, match=r"a caption for each of 3 layers, got \['input'\]"):
+        plot.network(ax, [["x"], ["p", "q"], ["y"]], captions=["input"])
+
+
+@pytest.mark.parametrize("size", [(6.4, 3.8), (3.2, 2.4), (4, 6)])
+def test_network_keeps_texts_in_their_nodes_and_off_one_another(size):
+    plot.style()
+    ax = Figure(figsize=size).subplots()
+    hidden = [[f"$h{mark}_{d}$" for d in range(1, 9)] for mark in ("", "'", "''")]
+    captions = ["input", "hidden\nlayer 1", "hidden\nlayer 2", "hidden\nlayer 3", "output"]
+    plot.network(ax, [["$x$"], *hidden, ["$y$"]], captions=captions)
+    ax.figure.draw_without_rendering()
+    circles = [p.get_window_extent() for p in ax.patches[::2]]
+    texts = [t.get_window_extent() for t in ax.texts]
+    for circle, text in zip(circles, texts, strict=False):
+        assert max(text.width, text.height) < circle.width
+    for left, right in pairwise(sorted(texts[-5:], key=lambda box: box.x0)):
+        assert left.x1 < right.x0
+    page = ax.figure.bbox
+    assert all(page.x0 <= b.x0 < b.x1 <= page.x1 and page.y0 <= b.y0 for b in circles + texts)
+
+
+def test_network_places_the_ten_parameters_of_a_shallow_network_apart(ax):
+    theta = [[rf"$\theta_{{{d}{i}}}$" for d in (1, 2, 3)] for i in (0, 1)]
+    plot.network(ax, [["$1$", "$x$"], ["$h_1$", "$h_2$", "$h_3$"]], weights=[theta])
+    places = np.array([text.get_position() for text in ax.texts[:6]])
+    gaps = np.linalg.norm(places[:, None] - places, axis=2)[np.triu_indices(6, 1)]
+    assert gaps.min() > 0.3
+
+
+def test_bands_alternate_between_the_limits_and_leave_them(ax):
+    ax.set(xlim=(0, 4), ylim=(-1, 6))
+    ax.autoscale()
+    plot.line(ax, np.array([0.0, 4.0]), np.array([-1.0, 6.0]))
+    limits = ax.get_xlim(), ax.get_ylim()
+    tinted = plot.bands(ax, np.array([1.0, 1.5, 3.0]), labels=list("abcd"), color=plot.GREEN)
+    ax.figure.draw_without_rendering()
+    assert (ax.get_xlim(), ax.get_ylim()) == limits
+    low, high = limits[0]
+    spans = [(p.vertices[:, 0].min(), p.vertices[:, 0].max()) for p in tinted.get_paths()]
+    assert spans == [(low, 1.0), (1.5, 3.0)]
+    assert {(p.vertices[:, 1].min(), p.vertices[:, 1].max()) for p in tinted.get_paths()} == {
+        (0, 1)
+    }
+    top = tinted.get_transform().transform([(2, 1)])[0, 1]
+    assert top == pytest.approx(ax.bbox.y1)
+    (color,) = tinted.get_facecolor()
+    assert same_color(color[:3], plot.GREEN)
+    assert color[3] < 0.2
+    joints = np.array(ax.collections[-1].get_segments())
+    np.testing.assert_array_equal(joints[:, :, 0], [[1, 1], [1.5, 1.5], [3, 3]])
+    middles = [(low + 1) / 2, 1.25, 2.25, (3 + high) / 2]
+    assert [(t.get_text(), t.get_position()[0]) for t in ax.texts] == list(
+        zip("abcd", middles, strict=True)
+    )
+
+
+@pytest.mark.parametrize("limits", [(0, 2), (2, 0)])
+def test_bands_beyond_the_limits_are_left_out(ax, limits):
+    ax.set_xlim(limits)
+    tinted = plot.bands(ax, np.array([-5.0, 1.0, 9.0]), labels=list("abcd"))
+    assert [np.ptp(path.vertices[:, 0]) for path in tinted.get_paths()] == [1.0]
+    assert [t.get_text() for t in ax.texts] == ["b", "c"]
+    assert len(ax.collections[-1].get_segments()) == 1
+    assert ax.get_xlim() == limits
+
+
+def test_bands_without_a_joint_are_one(ax):
+    tinted = plot.bands(ax, np.array([]), labels=["all"])
+    assert len(tinted.get_paths()) == len(ax.texts) == 1
+
+
+@pytest.mark.parametrize("edges", [[1, 0], [1, 1], [0, np.nan], [-np.inf, 0]])
+def test_bands_refuse_joints_out_of_order(ax, edges):
+    with pytest.raises(ValueError, match=r"finite edges in ascending order, got edges=\["):
+        plot.bands(ax, np.array(edges, dtype=float))
+
+
+def test_bands_refuse_missing_labels(ax):
+    with pytest.raises(ValueError, match="a label for each of 3 bands, got 2 labels"):
+        plot.bands(ax, np.array([0.2, 0.7]), labels=["a", "b"])
+
+
+def test_cells_hold_the_polygons_and_scale_opacity_with_the_value(ax):
+    values = np.array([5.0, -3, 1, 1, 0, 2, 4, 3, -1])
+    artist = plot.cells(ax, SQUARES, values, color=plot.GREEN, outline=plot.INK)
+    for path, square in zip(artist.get_paths(), SQUARES, strict=True):
+        np.testing.assert_array_equal(path.vertices[:4], square)
+    faces = artist.get_facecolor()
+    assert all(same_color(face[:3], plot.GREEN) for face in faces)
+    assert same_color(artist.get_edgecolor()[0], plot.INK)
+    slope, intercept = np.polyfit(values, faces[:, 3], 1)
+    np.testing.assert_allclose(faces[:, 3], slope * values + intercept)
+    assert slope > 0
+    assert 0 < faces[:, 3].min() < faces[:, 3].max() < 1
+    assert (ax.get_xlim(), ax.get_ylim()) == ((0, 3), (0, 3))
+    assert len(ax.collections) == 1
+
+
+def test_cells_of_one_value_have_one_opacity(ax):
+    assert len(set(plot.cells(ax, SQUARES, np.full(9, 7.0)).get_facecolor()[:, 3])) == 1
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_cells_without_values_differ_from_their_neighbors(ax, scale):
+    rng = np.random.default_rng(0)
+    order = rng.permutation(36)
+    # Corners computed on either side of an edge agree up to rounding only.
+    squares = [
+        scale * (SQUARES[0] + [k % 6, k // 6] + rng.normal(scale=1e-13, size=(4, 2)))
+        for k in order
+    ]
+    opacity = plot.cells(ax, squares).get_facecolor()[:, 3]
+    grid = opacity[np.argsort(order)].reshape(6, 6)
+    assert np.abs(np.diff(grid, axis=0)).min() > 0.1
+    assert np.abs(np.diff(grid, axis=1)).min() > 0.1
+    np.testing.assert_array_equal(plot.cells(ax, squares).get_facecolor()[:, 3], opacity)
+
+
+@pytest.mark.parametrize(
+    "values", [np.zeros(8), np.array([0.0] * 8 + [np.nan]), np.array([0.0] * 8 + [np.inf])]
+)
+def test_cells_refuse_missing_or_unknown_values(ax, values):
+    with pytest.raises(ValueError, match="a finite value for each of 9 polygons, got values="):
+        plot.cells(ax, SQUARES, values)
+
+
+@pytest.mark.parametrize("polygons", [[], [np.zeros((2, 2))]])
+def test_cells_refuse_what_is_no_polygon(ax, polygons):
+    with pytest.raises(ValueError, match=r"polygons of shape \(V, 2\), V >= 3, got shapes \["):
+        plot.cells(ax, polygons)
+
+
+X1, X2 = np.linspace(-2, 2, 41), np.linspace(-1, 1, 31)
+
+
+def fills(ax, lines):
+    """Return the opacities of the fills by color, from the band nearest to zero outwards."""
+    found = {}
+    for artist in ax.collections:
+        if artist is not lines:
+            faces = artist.get_facecolor()
+            found[mpl.colors.to_hex(faces[0, :3])] = faces[:, 3]
+    return found
+
+
+def test_field_puts_x1_on_the_horizontal_axis_and_colors_by_sign(ax):
+    F = X1[None, :] - 3 * X2[:, None] ** 2
+    lines = plot.field(ax, X1, X2, F, levels=[-1.0, 1.0])
+    np.testing.assert_array_equal(lines.levels, [-1, 0, 1])
+    for path, level in zip(lines.get_paths(), lines.levels, strict=True):
+        x1, x2 = path.vertices.T
+        np.testing.assert_allclose(x1 - 3 * x2**2, level, atol=0.01)
+    edges = [mpl.colors.to_hex(color) for color in lines.get_edgecolor()]
+    assert edges == [plot.ORANGE, plot.INK, plot.BLUE]
+    assert lines.get_linewidths()[1] > lines.get_linewidths()[0]
+    found = fills(ax, lines)
+    assert set(found) == {plot.BLUE, plot.ORANGE}
+    assert all((np.diff(opacity) > 0).all() for opacity in found.values())
+
+
+def test_field_spaces_its_lines_evenly_through_zero(ax):
+    levels = plot.field(ax, X1, X2, X1 + X2[:, None] + 0.5, levels=9).levels
+    assert 0.0 in levels
+    assert 8 <= len(levels) <= 10
+    np.testing.assert_allclose(np.diff(levels), 6 / 10)
+
+
+@pytest.mark.parametrize(("sign", "color"), [(1, plot.BLUE), (-1, plot.ORANGE)])
+def test_field_of_one_sign_has_one_color_and_no_line_at_zero(ax, sign, color):
+    lines = plot.field(ax, X1, X2, sign * (20 + X1 * X2[:, None]))
+    found = fills(ax, lines)
+    assert set(found) == {color}
+    assert np.ptp(found[color]) > 0.3, "the range of the values, not their distance from zero"
+    assert {mpl.colors.to_hex(c) for c in lines.get_edgecolor()} == {color}
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_field_leaves_a_plateau_of_zeros_empty_and_marks_its_border(ax, sign):
+    rounding = 1e-15 * np.random.default_rng(0).normal(size=(31, 41))
+    F = np.maximum(0, X1 - 0.55) + rounding
+    lines = plot.field(ax, X1, X2, sign * F)
+    zero = np.abs(lines.levels) < 1e-300
+    assert zero.sum() == 1
+    (border,) = np.array(lines.get_paths(), dtype=object)[zero]
+    # Zero up to the grid's 0.5, larger from 0.6 on: the line lies between.
+    assert ((border.vertices[:, 0] >= 0.5) & (border.vertices[:, 0] <= 0.6)).all()
+    assert mpl.colors.to_hex(lines.get_edgecolor()[zero][0]) == plot.INK
+    for artist in ax.collections:
+        for path in artist.get_paths():
+            assert (path.vertices[:, 0] >= 0.5).all()
+
+
+def test_field_marks_both_borders_of_a_plateau_of_zeros(ax):
+    F = np.maximum(0, X1 - 1) - np.maximum(0, -X1 - 1) + 0 * X2[:, None]
+    lines = plot.field(ax, X1, X2, F)
+    borders = [
+        float(np.median(path.vertices[:, 0]))
+        for path, level in zip(lines.get_paths(), lines.levels, strict=True)
+        if abs(level) < 1e-300
+    ]
+    np.testing.assert_allclose(borders, [-1, 1], atol=0.11)
+
+
+def test_fields_of_the_same_levels_share_their_colors(ax):
+    levels = [-4.0, -2.0, 0.0, 2.0, 4.0]
+    whole = fills(ax, plot.field(ax, X1, X2, 2 * X1 + 0 * X2[:, None], levels=levels))
+    ax.clear()
+    part = fills(ax, plot.field(ax, X1, X2, 0.5 * X1 + 0 * X2[:, None], levels=levels))
+    assert {c: a.tolist() for c, a in whole.items()} == {c: a.tolist() for c, a in part.items()}
+
+
+def test_field_refuses_a_transposed_function(ax):
+    with refused(r"\(3, 4\), got F.shape=\(4, 3\)"):
+        plot.field(ax, np.arange(4.0), np.arange(3.0), np.zeros((4, 3)))
+
+
+@pytest.mark.parametrize("F", [np.ones((3, 4)), np.array([[0, 1, 2, np.nan]] * 3)])
+def test_field_refuses_a_flat_or_unknown_function(ax, F):
+    with pytest.raises(ValueError, match="expected finite values that differ, got F from"):
+        plot.field(ax, np.arange(4.0), np.arange(3.0), F)

@@ -35,7 +35,7 @@ def colors() -> dict[str, str]:
     spec = importlib.util.find_spec("udl")
     assert spec is not None
     assert spec.origin is not None
-    source = (Path(spec.origin).parent / "plot.py").read_text(encoding="utf-8")
+    source = (Path(spec.origin).parent / "plot" / "_style.py").read_text(encoding="utf-8")
     found = dict(re.findall(r'^([A-Z]+)(?:: Final)? = "(#[0-9a-f]{6})"', source, re.MULTILINE))
     return {found[name]: f"var(--udl-{name.lower()})" for name in PALETTE}
 

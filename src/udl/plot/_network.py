@@ -1,0 +1,138 @@
+"""A network as nodes and links."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from matplotlib.patches import Circle
+from numpy.typing import NDArray
+
+from udl.plot._style import BLUE, MUTED, PAPER
+
+
+def _free_place(
+    start: NDArray[np.float64],
+    end: NDArray[np.float64],
+    links: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
+    texts: Sequence[NDArray[np.float64]],
+) -> NDArray[np.float64]:
+    """Return the place above a link for its text: away from other links and texts, if it can."""
+    along = end - start
+    normal = np.array([-along[1], along[0]]) / np.hypot(*along)
+
+    def room(place: NDArray[np.float64]) -> float:
+        middle = place + 0.14 * normal
+        distances = [0.24, *(float(np.hypot(*(place - text))) - 0.22 for text in texts)]
+        for a, b in links:
+            if not (np.array_equal(a, start) and np.array_equal(b, end)):
+                t = np.clip((middle - a) @ (b - a) / ((b - a) @ (b - a)), 0.0, 1.0)
+                distances.append(float(np.hypot(*(middle - a - t * (b - a)))))
+        return min(distances)
+
+    # Nearer to the source at first, where the links of one target are still apart.
+    parts = sorted(np.arange(0.22, 0.79, 0.04), key=lambda part: abs(part - 0.42))
+    return max((start + t * along + 0.04 * normal for t in parts), key=room)
+
+
+def network(
+    ax: Axes,
+    layers: Sequence[Sequence[str]],
+    *,
+    weights: Sequence[Sequence[Sequence[str]]] | None = None,
+    captions: Sequence[str] | None = None,
+    color: str = BLUE,
+) -> None:
+    """Draw a network as nodes and links, from left to right.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw; its axes are hidden. Up to about eight nodes a layer are legible.
+    layers : sequence of sequence of str
+        The text in each node, layer by layer. A node ``"1"`` or ``"$1$"`` is the constant that
+        biases multiply: no link leads to it, unless `weights` has a text for the link.
+    weights : nested sequence of str, optional
+        ``weights[k][i][j]`` is the text on the link from node i of layer k to node j of layer
+        k + 1, ``""`` for none. Without it all links are bare.
+    captions : sequence of str, optional
+        A text under each layer.
+    color : str
+        One of the palette, for the nodes.
+
+    Raises
+    ------
+    ValueError
+        If `weights` does not have one text for each link, or `captions` one for each layer.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure().subplots()
+    >>> network(ax, [["1", "x"], ["f"]], weights=[[["b"], ["w"]]])
+    >>> [text.get_text() for text in ax.texts]
+    ['b', 'w', '1', 'x', 'f']
+    """
+    sizes = [(len(left), len(right)) for left, right in pairwise(layers)]
+    if weights is None:
+        weights = [[[""] * right] * left for left, right in sizes]
+    if [[len(row) for row in rows] for rows in weights] != [[r] * n for n, r in sizes]:
+        raise ValueError(f"expected weights of shapes {sizes}, one text a link, got {weights}")
+    captions = [""] * len(layers) if captions is None else captions
+    if len(captions) != len(layers):
+        raise ValueError(f"expected a caption for each of {len(layers)} layers, got {captions}")
+    tallest, gaps = max(len(names) for names in layers), max(len(layers) - 1, 1)
+    bottom = (tallest - 1) / 2 + 0.5
+    under = 0.5 * max((caption.count("\n") + 1 if caption else 0) for caption in captions)
+    # As wide as the axes leave room for, so that links and texts stay apart.
+    room = ax.bbox.width / ax.bbox.height * (2 * bottom + under) - 1
+    texts = any(text for rows in weights for row in rows for text in row)
+    least, most = (2.2, 0.7 * tallest) if texts else (1.5, max(2.2, 0.45 * tallest))
+    step, radius = max(least, min(room / gaps, most)), 0.32
+    dots = min(ax.bbox.width / (gaps * step + 1), ax.bbox.height / (2 * bottom + under))
+    font = min(mpl.rcParams["font.size"], 1.1 * radius * dots * 72 / ax.figure.dpi)
+    width = 1.2 if tallest < 5 else 0.7
+    centers = [
+        [(k * step, (len(names) - 1) / 2 - j) for j in range(len(names))]
+        for k, names in enumerate(layers)
+    ]
+    for k, (left, right) in enumerate(pairwise(centers)):
+        links = [
+            (np.array(start), np.array(end), weights[k][i][j])
+            for i, start in enumerate(left)
+            for j, end in enumerate(right)
+            if weights[k][i][j] or layers[k + 1][j] not in ("1", "$1$")
+        ]
+        placed: list[NDArray[np.float64]] = []
+        for start, end, text in links:
+            ax.plot(*zip(start, end, strict=True), color=MUTED, linewidth=width, zorder=1)
+            if text:
+                placed.append(_free_place(start, end, [(a, b) for a, b, _ in links], placed))
+                angle = float(np.degrees(np.arctan2(*(end - start)[::-1])))
+                x, y = placed[-1]
+                ax.text(
+                    x,
+                    y,
+                    text,
+                    ha="center",
+                    va="bottom",
+                    rotation=angle,
+                    rotation_mode="anchor",
+                    size=font,
+                    zorder=3,
+                )
+    for names, column in zip(layers, centers, strict=True):
+        for name, center in zip(names, column, strict=True):
+            face = to_rgba(color, 0.12)
+            ax.add_patch(Circle(center, radius, facecolor=PAPER, edgecolor="none", zorder=2))
+            ax.add_patch(Circle(center, radius, facecolor=face, edgecolor=color, zorder=2.1))
+            ax.text(*center, name, ha="center", va="center", size=font, zorder=3)
+    for k, caption in enumerate(captions):
+        if caption:
+            ax.text(k * step, -bottom, caption, ha="center", va="top", size=9.5, color=MUTED)
+    ax.set_xlim(-0.5, (len(layers) - 1) * step + 0.5)
+    ax.set_ylim(-bottom - under, bottom)
+    ax.set_aspect("equal")
+    ax.set_axis_off()

@@ -1,0 +1,170 @@
+"""The regions on which a network is linear: bands of one input, cells of two."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.colors import to_rgba
+from numpy.typing import NDArray
+
+from udl.plot._style import BLUE, MUTED, PAPER, vectors
+
+
+def bands(
+    ax: Axes,
+    edges: Float[np.ndarray, "J"],
+    *,
+    labels: Sequence[str] | None = None,
+    color: str = MUTED,
+) -> PolyCollection:
+    """Tint every second of the bands between joints, with a dotted line at each joint.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw. Its x-limits must be final: they close the two outer bands.
+    edges : ndarray, shape (J,)
+        The joints, ascending. J = 0 leaves one band.
+    labels : sequence of str, optional
+        A short text on top of each of the J + 1 bands.
+    color : str
+        One of the palette.
+
+    Returns
+    -------
+    PolyCollection
+        The tinted bands. What lies outside the x-limits is not drawn.
+
+    Raises
+    ------
+    ValueError
+        If `edges` is not ascending and finite, or if there is not one label for each band.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure().subplots()
+    >>> _ = ax.set_xlim(0, 4)
+    >>> tinted = bands(ax, np.array([1.0, 3.0]), labels=["low", "middle", "high"])
+    >>> [text.get_position()[0] for text in ax.texts]
+    [0.5, 2.0, 3.5]
+    """
+    (edges,) = vectors(edges=edges)
+    if not (np.isfinite(edges).all() and (np.diff(edges) > 0).all()):
+        raise ValueError(f"expected finite edges in ascending order, got edges={edges.tolist()}")
+    if labels is not None and len(labels) != len(edges) + 1:
+        raise ValueError(
+            f"expected a label for each of {len(edges) + 1} bands, got {len(labels)} labels"
+        )
+    low, high = sorted(ax.get_xlim())
+    joints = np.clip([low, *edges, high], low, high).tolist()
+    visible = [(a, b, k) for k, (a, b) in enumerate(pairwise(joints)) if a < b]
+    # Heights in parts of the axes, outside the data limits: the picture of the data stays put.
+    across = ax.get_xaxis_transform()
+    tinted = PolyCollection(
+        [[(a, 0), (b, 0), (b, 1), (a, 1)] for a, b, k in visible if k % 2 == 0],
+        facecolors=[to_rgba(color, 0.1)],
+        linewidths=0,
+        transform=across,
+        zorder=0,
+    )
+    dotted = LineCollection(
+        [[(x, 0), (x, 1)] for x in edges if low <= x <= high],
+        colors=color,
+        linewidths=0.9,
+        linestyles=":",
+        transform=across,
+        zorder=0.9,
+    )
+    ax.add_collection(tinted, autolim=False)
+    ax.add_collection(dotted, autolim=False)
+    for a, b, k in visible:
+        if labels is not None:
+            middle = ((a + b) / 2, 0.98)
+            ax.text(*middle, labels[k], transform=across, ha="center", va="top", size=9)
+    return tinted
+
+
+def _apart(polygons: Sequence[NDArray[np.float64]], steps: int) -> list[int]:
+    """Return one of `steps` shades for each polygon, not close to those across its edges."""
+    scale = np.ptp(np.vstack(polygons), axis=0).max()
+    corners = [
+        {tuple(corner) for corner in np.round(polygon / scale, 7).tolist()} for polygon in polygons
+    ]
+    shades: list[int] = []
+    for k, mine in enumerate(corners):
+        taken = [shades[j] for j in range(k) if len(mine & corners[j]) > 1]
+        room = [min([2, *(abs(shade - t) for t in taken)]) for shade in range(steps)]
+        shades.append(min(range(steps), key=lambda s: (-room[s], shades.count(s))))
+    return shades
+
+
+def cells(
+    ax: Axes,
+    polygons: Sequence[Float[np.ndarray, "_ 2"]],
+    values: Float[np.ndarray, "R"] | None = None,
+    *,
+    color: str = BLUE,
+    outline: str = PAPER,
+) -> PolyCollection:
+    """Fill convex polygons with one color, more opaque where the value is higher.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw. Its limits become those of the polygons.
+    polygons : sequence of R ndarray, shape (V, 2)
+        The corners of each polygon, in order.
+    values : ndarray, shape (R,), optional
+        Scaled from the lowest to the highest. Without it, polygons with a common edge differ.
+    color, outline : str
+        Two of the palette, for the fills and for the edges.
+
+    Returns
+    -------
+    PolyCollection
+        The polygons.
+
+    Raises
+    ------
+    ValueError
+        If there is no polygon, one has another shape, or there is not one finite value for each.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure().subplots()
+    >>> square = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+    >>> artist = cells(ax, [square, square + [1, 0]], np.array([3.0, 5.0]))
+    >>> artist.get_facecolor()[:, 3].tolist()
+    [0.08, 0.62]
+    """
+    shapes = [np.shape(polygon) for polygon in polygons]
+    if not shapes or any(len(s) != 2 or s[0] < 3 or s[1] != 2 for s in shapes):
+        raise ValueError(f"expected polygons of shape (V, 2), V >= 3, got shapes {shapes}")
+    if values is None:
+        height = np.array(_apart(polygons, 6)) / 5
+    else:
+        (values,) = vectors(values=values)
+        if len(values) != len(shapes) or not np.isfinite(values).all():
+            raise ValueError(
+                f"expected a finite value for each of {len(shapes)} polygons, got values={values}"
+            )
+        spread = np.ptp(values)
+        height = (values - values.min()) / spread if spread > 0 else np.full(len(values), 0.5)
+    artist = PolyCollection(
+        list(polygons),
+        facecolors=[to_rgba(color, 0.08 + 0.54 * h) for h in height],
+        edgecolors=outline,
+        linewidths=0.6,
+        zorder=1,
+    )
+    ax.add_collection(artist, autolim=False)
+    corners = np.vstack(polygons)
+    (left, bottom), (right, top) = corners.min(axis=0), corners.max(axis=0)
+    ax.set(xlim=(left, right), ylim=(bottom, top))
+    ax.grid(visible=False)
+    return artist
