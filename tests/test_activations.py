@@ -33,6 +33,7 @@ TWINS = {
     "tanh": torch.tanh,
 }
 NAMES = [*TWINS, "heaviside"]
+EVERY = [*NAMES, *(f"d_{name}" for name in NAMES), "d_leaky_relu_slope"]
 CORNERS = {
     "relu": [0],
     "leaky_relu": [0],
@@ -66,8 +67,7 @@ def derivative(name: str):
 
 
 def test_every_function_has_its_derivative() -> None:
-    derivatives = {f"d_{name}" for name in NAMES}
-    assert set(activations.__all__) == {*NAMES, *derivatives, "d_leaky_relu_slope"}
+    assert set(activations.__all__) == set(EVERY)
 
 
 @pytest.mark.parametrize("name", TWINS)
@@ -103,6 +103,42 @@ def test_digits_are_kept_in_the_tails() -> None:
     )
 
 
+def test_the_far_tails_against_long_double() -> None:
+    """At -38.3 the normal density is subnormal, at -710 e^z is; 40 is past the digits of 1."""
+    z = np.array([-38.3, -710.0, 40.0])
+    wide = z.astype(np.longdouble)
+    e = np.exp(wide)
+    sigmoid = e / (1 + e)
+    d_sigmoid = e / (1 + e) ** 2
+    e2 = np.exp(-2 * abs(wide))
+    # For x < 0 the asymptotic series of the normal probability; for x = 40 it is 1.
+    q = 1 / wide**2
+    series = 1 - q * (1 - 3 * q * (1 - 5 * q * (1 - 7 * q * (1 - 9 * q * (1 - 11 * q)))))
+    density = np.exp(-(wide**2) / 2) / np.sqrt(2 * np.arccos(np.longdouble(-1)))
+    normal = np.where(wide < 0, density / -wide * series, 1)
+    expected = {
+        "sigmoid": sigmoid,
+        "d_softplus": sigmoid,
+        "d_sigmoid": d_sigmoid,
+        "softplus": np.log1p(e),
+        "silu": wide * sigmoid,
+        "d_silu": sigmoid + wide * d_sigmoid,
+        "tanh": np.sign(wide) * (1 - e2) / (1 + e2),
+        "d_tanh": 4 * e2 / (1 + e2) ** 2,
+        "elu": np.where(wide > 0, wide, np.expm1(wide)),
+        "d_elu": np.where(wide > 0, 1, e),
+        "gelu": wide * normal,
+        "d_gelu": normal + wide * density,
+    }
+    for name, reference in expected.items():
+        # exp(-z^2 / 2) magnifies the rounding of z^2 / 2, about 733.
+        rtol = 1e-12 if "gelu" in name else 2e-15
+        # Subnormal numbers are 5e-324 apart; SciPy's normal probability is 0 instead of subnormal.
+        atol = (np.finfo(float).tiny if "gelu" in name else 5e-324) * np.abs(z)
+        error = np.abs(function(name)(z) - reference)
+        assert (error <= rtol * np.abs(reference) + atol).all(), (name, error)
+
+
 def test_near_zero_the_elu_keeps_its_digits() -> None:
     np.testing.assert_allclose(activations.elu(np.array([-1e-20, -1e-9])), [-1e-20, -1e-9], 1e-9)
 
@@ -119,6 +155,24 @@ def test_leaky_slope(slope: float) -> None:
     np.testing.assert_array_equal(
         activations.d_leaky_relu(np.array([-1.0, 0.0, 1.0]), slope), [slope, slope, 1.0]
     )
+
+
+def test_a_leaky_relu_without_slope_is_the_relu_at_infinity_too() -> None:
+    z = np.array([-np.inf, -2.0, 3.0, np.inf, np.nan])
+    np.testing.assert_array_equal(activations.leaky_relu(z, 0.0), [0, 0, 3, np.inf, np.nan])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -1.0, 0.0])
+def test_parameters_out_of_range_are_refused(value: float) -> None:
+    for name in ("elu", "d_elu"):
+        with pytest.raises(ValueError, match=rf"0.0 < alpha < inf, got alpha={value}"):
+            function(name)(Z, value)
+    for name in ("leaky_relu", "d_leaky_relu"):
+        if np.isfinite(value):
+            assert np.isfinite(function(name)(Z, value)).all()
+        else:
+            with pytest.raises(ValueError, match=rf"-inf < slope < inf, got slope={value}"):
+                function(name)(Z, value)
 
 
 def test_a_steep_leaky_relu_does_not_overflow_where_it_is_not_steep() -> None:
@@ -193,23 +247,52 @@ def test_limits(name: str) -> None:
                     assert abs(value) >= 0.01 * far
 
 
-@pytest.mark.parametrize("name", [*NAMES, "d_leaky_relu_slope"])
+@pytest.mark.parametrize("name", EVERY)
 def test_nan_stays_nan_alone(name: str) -> None:
-    for g in (function(name), getattr(activations, f"d_{name}", function(name))):
-        np.testing.assert_array_equal(np.isnan(g(np.array([1.0, np.nan, -1.0]))), [0, 1, 0])
+    isnan = np.isnan(function(name)(np.array([1.0, np.nan, -1.0])))
+    np.testing.assert_array_equal(isnan, [0, 1, 0])
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_integers_are_numbers_too(name: str) -> None:
-    for g in (function(name), derivative(name)):
-        np.testing.assert_allclose(g(np.arange(-4, 5)), g(np.arange(-4.0, 5.0)), rtol=1e-15)
+@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int64, bool])
+def test_integers_and_truth_values_are_computed_in_float64(name: str, dtype: type) -> None:
+    if dtype is bool:
+        z = np.array([False, True])
+    else:
+        ends = np.iinfo(dtype)
+        z = np.array([ends.min, max(ends.min, -4), 0, 1, 3, 4, ends.max], dtype=dtype)
+    value = function(name)(z)
+    assert value.dtype == np.float64
+    np.testing.assert_array_equal(value, function(name)(z.astype(np.float64)))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_a_floating_dtype_is_kept(name: str, dtype: type) -> None:
+    for z in (np.array([-7, -3, -0.5, 0, 2, 5], dtype=dtype), np.array(1, dtype=dtype)):
+        value = function(name)(z)
+        assert value.dtype == dtype
+        expected = function(name)(z.astype(np.float64))
+        eps = np.finfo(dtype).eps
+        np.testing.assert_allclose(value, expected, rtol=16 * eps, atol=2 * eps)
+
+
+def test_a_parameter_of_numpy_leaves_the_dtype_to_z() -> None:
+    for name in ("leaky_relu", "d_leaky_relu", "elu", "d_elu"):
+        assert function(name)(np.ones(2, np.float32), np.float64(0.5)).dtype == np.float32
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_what_is_no_real_number_is_refused(name: str) -> None:
+    for z in (np.ones(2) * 1j, np.array(["1"]), np.array([None])):
+        with pytest.raises(TypeError, match=r"real numbers in z, got z.dtype=\S+"):
+            function(name)(z)
+
+
+@pytest.mark.parametrize("name", EVERY)
 def test_input_is_left_alone(name: str) -> None:
     z = Z.copy()
-    function(name)(z)
-    derivative(name)(z)
+    assert not np.shares_memory(function(name)(z), z)
     np.testing.assert_array_equal(z, Z)
 
 

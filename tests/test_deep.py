@@ -1,6 +1,7 @@
 """Deep networks against PyTorch, exact arithmetic, and the laws of composition."""
 
 from fractions import Fraction
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -69,6 +70,10 @@ def close(actual: np.ndarray, expected: np.ndarray, size: float = 0.0) -> None:
 
 def largest(run: deep.Forward) -> float:
     return max(float(np.abs(f).max()) for f in run.f)
+
+
+def apart(*arrays: np.ndarray) -> bool:
+    return not any(np.shares_memory(one, other) for one, other in combinations(arrays, 2))
 
 
 def gain(*networks: Layers) -> float:
@@ -153,6 +158,42 @@ def test_integers_and_float32_are_computed_in_float64() -> None:
 def test_nan_stays_in_its_row() -> None:
     x = np.array([0.5, np.nan, 1.5])
     np.testing.assert_array_equal(np.isnan(deep.predict(x, *UDL)), [False, True, False])
+
+
+def test_infinity_and_overflow_pass_on_in_their_row() -> None:
+    net, x = network(3, (2, 4, 3, 2)), inputs(0, 2)
+    calm = deep.forward(x, *net)
+    x[3, 0], x[7] = np.inf, [1e308, -1e308]
+    for function in (activations.relu, activations.silu, lambda z: z):
+        run = deep.forward(x, *net, function)
+        assert not np.isfinite(run.f[0][3]).any()
+        assert not np.isfinite(run.output[3]).any()
+        assert np.isfinite(np.delete(run.output, [3, 7], axis=0)).all()
+    run = deep.forward(x, *net)
+    np.testing.assert_array_equal(
+        np.delete(run.output, [3, 7], axis=0), np.delete(calm.output, [3, 7], axis=0)
+    )
+    steep = Layers(UDL.beta, (1e3 * UDL.Omega[0], UDL.Omega[1]))
+    run = deep.forward(np.array([-1e308, 0.0, 1e308]), *steep)
+    np.testing.assert_array_equal(run.f[0][[0, 2]], np.outer([-1, 1], [-np.inf, np.inf, np.inf]))
+    assert run.output[0, 0] == np.inf
+    assert run.output[1, 0] == pytest.approx(0.3)
+    assert np.isnan(run.output[2, 0])  # minus one infinity and plus seven
+
+
+def test_an_activation_that_works_in_place_spoils_nothing() -> None:
+    net, x = network(0, (2, 3, 3, 1)), inputs(0, 2)
+    before, run = x.copy(), deep.forward(x, *net, lambda z: np.maximum(z, 0, out=z))
+    np.testing.assert_array_equal(x, before)
+    expected = deep.forward(x, *net)
+    for mine, yours in zip((*run.f, *run.h), (*expected.f, *expected.h), strict=True):
+        np.testing.assert_array_equal(mine, yours)
+
+
+def test_no_two_arrays_of_a_run_share_memory() -> None:
+    for x, widths in ((inputs(0, 2), (2, 3, 3, 2)), (inputs(0, 1), (1, 1)), (np.ones(5), (1, 1))):
+        run = deep.forward(x, *network(0, widths), lambda z: z)
+        assert apart(x, *run.f, *run.h)
 
 
 def test_a_dead_layer_passes_on_nothing() -> None:
@@ -252,11 +293,13 @@ def test_the_pair_that_folds() -> None:
 
 def test_composition_leaves_its_parts_alone() -> None:
     first, second = network(0, (2, 3, 2)), network(1, (2, 3, 1))
-    for array in (*first.beta, *first.Omega, *second.beta, *second.Omega):
+    parts = (*first.beta, *first.Omega, *second.beta, *second.Omega)
+    for array in parts:
         array.flags.writeable = False
     both = deep.compose(first, second)
-    assert both.Omega[0] is first.Omega[0]
-    assert both.Omega[-1] is second.Omega[-1]
+    assert apart(*parts, *both.beta, *both.Omega)
+    twice = deep.compose(second, deep.compose(UDL, UDL))
+    assert apart(*second.beta, *second.Omega, *UDL.beta, *UDL.Omega, *twice.beta, *twice.Omega)
 
 
 # Linear layers collapse.
@@ -280,6 +323,13 @@ def test_collapse_and_composition_commute(seed: int, before, after) -> None:
     two = deep.compose(deep.collapse(*first), deep.collapse(*second))
     close(one.Omega[0], two.Omega[0], gain(first, second))
     close(one.beta[0], two.beta[0], gain(first, second))
+
+
+def test_collapse_of_one_layer_is_a_copy() -> None:
+    line = network(0, (2, 3))
+    one = deep.collapse(*line)
+    np.testing.assert_array_equal(one.Omega[0], line.Omega[0])
+    assert apart(*line.beta, *line.Omega, *one.beta, *one.Omega)
 
 
 # Parameter counts.
@@ -377,6 +427,12 @@ def test_the_wave_is_exact_wherever_it_is_read(x: float, K: int) -> None:
     assert Fraction(float(y)) == tooth(Fraction(x), K)
 
 
+@pytest.mark.parametrize("K", range(1, 6))
+def test_the_layers_of_a_wave_share_no_memory(K: int) -> None:
+    wave = deep.triangle_wave(K)
+    assert apart(*wave.beta, *wave.Omega)
+
+
 def test_the_wave_is_tents_in_a_row() -> None:
     tent = wave = deep.triangle_wave(1)
     for K in range(2, 6):
@@ -414,6 +470,9 @@ def test_the_wave_outside_the_unit_interval() -> None:
 
 PLANE = network(0, (2, 3, 1))
 HUGE = Layers((np.full(1, 1e200),), (np.full((1, 1), 1e200),))
+HIGH = Layers((np.full(1, 1e200),), (np.ones((1, 1)),))
+STEEP = Layers((np.zeros(1),), (np.full((1, 1), 1e200),))
+HOLE = Layers(UDL.beta, (UDL.Omega[0], np.array([[2.0, np.nan, 7.0]])))
 
 
 @pytest.mark.parametrize(
@@ -422,7 +481,7 @@ HUGE = Layers((np.full(1, 1e200),), (np.full((1, 1), 1e200),))
         (
             lambda: deep.forward(np.zeros(5), *PLANE),
             ValueError,
-            r"x of shape \(I, 2\) for Omega\[0\].shape=\(3, 2\), got x.shape=\(5,\)",
+            r"x of shape \(I, 2\) for a network with D_i=2, got x.shape=\(5,\)",
         ),
         (lambda: deep.forward(np.zeros((5, 3)), *PLANE), ValueError, r"got x.shape=\(5, 3\)"),
         (lambda: deep.predict(np.zeros((5, 2)), *UDL), ValueError, r"\(I, 1\) .*shape=\(5, 2\)"),
@@ -431,14 +490,20 @@ HUGE = Layers((np.full(1, 1e200),), (np.full((1, 1), 1e200),))
         (
             lambda: deep.predict(np.zeros(0), *UDL),
             ValueError,
-            r"at least one row.*x.shape=\(0, 1\)",
+            r"at least one number, got x.shape=\(0,\)",
         ),
         (lambda: deep.predict(np.array(["a"]), *UDL), TypeError, "real numbers in x"),
         (
             lambda: deep.forward(np.zeros(5), *UDL, np.sum),
             ValueError,
-            r"elementwise activation, got shape \(\) for f\[0\].shape=\(5, 3\)",
+            r"elementwise, got activation\(f\).shape=\(\), f.shape=\(5, 3\)",
         ),
+        (
+            lambda: deep.forward(np.zeros(5), *UDL, lambda z: z * 1j),
+            TypeError,
+            r"real numbers in activation\(f\), got activation\(f\).dtype=complex128",
+        ),
+        (lambda: deep.predict(np.zeros(5), UDL.Omega[0], np.zeros(4)), ValueError, "shallow"),
         (lambda: deep.forward(np.zeros(5), UDL.beta[:1], UDL.Omega), ValueError, r"len\(beta\)=1"),
         (lambda: deep.collapse([], []), ValueError, "at least one layer"),
         (
@@ -451,9 +516,40 @@ HUGE = Layers((np.full(1, 1e200),), (np.full((1, 1), 1e200),))
             ValueError,
             r"bias for each row",
         ),
-        (lambda: deep.compose(HUGE, HUGE), ValueError, "within range, got overflow"),
-        (lambda: deep.collapse(HUGE.beta * 2, HUGE.Omega * 2), ValueError, "got overflow"),
+        (
+            lambda: deep.compose(Layers(UDL.beta, UDL.Omega[::-1]), UDL),
+            ValueError,
+            r"bias for each row",
+        ),
+        (lambda: deep.compose(HOLE, UDL), ValueError, r"finite numbers in Omega\[1\]"),
+        (lambda: deep.compose(UDL, HOLE), ValueError, r"finite numbers in Omega\[1\]"),
+        (lambda: deep.compose(HIGH, STEEP), ValueError, r"range, got overflow in beta\[0\]"),
+        (lambda: deep.compose(STEEP, STEEP), ValueError, r"range, got overflow in Omega\[0\]"),
+        (
+            lambda: deep.compose(Layers(UDL.beta, (UDL.Omega[0], 1e200 * UDL.Omega[1])), STEEP),
+            ValueError,
+            r"range, got overflow in Omega\[1\]",
+        ),
+        (lambda: deep.collapse(*deep.compose(UDL, HOLE)), ValueError, "finite numbers"),
+        (
+            lambda: deep.collapse(
+                STEEP.beta + HIGH.beta * 2, STEEP.Omega + STEEP.Omega + HIGH.Omega
+            ),
+            ValueError,
+            r"range, got overflow in Omega\[1\]",
+        ),
+        (
+            lambda: deep.collapse(HIGH.beta * 3, HIGH.Omega * 2 + STEEP.Omega),
+            ValueError,
+            r"range, got overflow in beta\[2\]",
+        ),
         (lambda: deep.parameter_count((3,)), ValueError, r"inputs and the outputs, got .*\(3,\)"),
+        (lambda: deep.parameter_count(5), TypeError, "a sequence, got widths of type int"),
+        (
+            lambda: deep.random_network((D for D in (1, 2)), 0),
+            TypeError,
+            "a sequence, got widths of type generator",
+        ),
         (lambda: deep.parameter_count(()), ValueError, r"got widths=\(\)"),
         (lambda: deep.parameter_count((1, 0, 1)), ValueError, r"at least 1 .* widths=\(1, 0, 1\)"),
         (lambda: deep.parameter_count((1, -3, 1)), ValueError, r"got widths=\(1, -3, 1\)"),

@@ -1,6 +1,7 @@
 """Shallow networks against PyTorch, numbers worked out by hand, and their own laws."""
 
 import itertools
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -124,7 +125,11 @@ def test_the_steps_lead_to_the_output(seed: int, shape: tuple[int, int, int, int
             assert at.activations[i, d] == max(0.0, at.preactivations[i, d])
             for o in range(D_o):
                 assert at.weighted[i, o, d] == phi[o, 1 + d] * at.activations[i, d]
-    np.testing.assert_array_equal(at.output, phi[:, 0] + at.weighted.sum(axis=-1))
+        for o in range(D_o):
+            terms = [phi[o, 0], *(phi[o, 1 + d] * at.activations[i, d] for d in range(D))]
+            # Each of D additions may be off by half a unit in the last place.
+            bound = D * np.finfo(float).eps * sum(map(abs, terms))
+            assert abs(at.output[i, o] - math.fsum(terms)) <= bound
 
 
 @given(seed=SEEDS, shape=SHAPES)
@@ -167,6 +172,22 @@ def test_any_function_can_be_the_activation() -> None:
     np.testing.assert_array_equal(
         shallow.slope(x, THETA, PHI, np.ones_like), [PHI[1:] @ THETA[:, 1]] * 3
     )
+    for function in (lambda z: z > 0, lambda z: (z > 0).astype(np.int8)):
+        other = shallow.forward(x, np.array([[0.0, 1.0]]), np.array([1.0, 2.0]), function)
+        assert other.activations.dtype == other.output.dtype == np.float64
+        np.testing.assert_array_equal(other.output, [1, 1, 3])
+        np.testing.assert_array_equal(
+            shallow.slope(x, THETA, PHI, function), shallow.slope(x, THETA, PHI)
+        )
+
+
+def test_an_activation_that_works_in_place_spoils_nothing() -> None:
+    x = np.array([-1.0, 1.0])
+    at = shallow.forward(x, THETA, PHI, lambda z: np.maximum(z, 0, out=z))
+    for mine, expected in zip(at, shallow.forward(x, THETA, PHI), strict=True):
+        np.testing.assert_array_equal(mine, expected)
+    same = shallow.forward(x, THETA, PHI, lambda z: z)
+    assert not np.shares_memory(same.preactivations, same.activations)
 
 
 # Laws.
@@ -317,6 +338,25 @@ def test_overflow_is_infinite_and_silent() -> None:
     assert shallow.forward(x, 10 * THETA, PHI).output[0] == np.inf
 
 
+def test_a_slope_overflows_only_where_its_unit_is_active() -> None:
+    theta, phi = np.array([[0.0, 1e200], [1.0, 0.0]]), np.array([[0.0, 1e200, 1.0]] * 2)
+    x = np.array([-1.0, 1.0])
+    np.testing.assert_array_equal(shallow.slope(x, theta, phi), [[0, 0], [np.inf, np.inf]])
+    np.testing.assert_array_equal(shallow.slope(x, theta, -phi[0]), [0, -np.inf])
+
+
+def test_a_pattern_is_not_made_up_where_preactivations_overflow() -> None:
+    """Here 1e308 (x_1 + x_2 - x_3) at (10, 10, 10) is positive, but no float64 computes it."""
+    theta = np.array([[0.0, 1e308, 1e308, -1e308], [-1e308, 1e308, 0.0, 0.0]])
+    for x in ([10.0, 10.0, 10.0], [1.0, 0.0, 0.0], [10.0, 0.0, 0.0]):
+        if max(x) == 1:
+            pattern = shallow.activation_pattern(np.array([x]), theta)
+            np.testing.assert_array_equal(pattern, [[True, False]])
+        else:
+            with pytest.raises(ValueError, match="preactivations within range, got overflow"):
+                shallow.activation_pattern(np.array([[0.0, 0.0, 0.0], x]), theta)
+
+
 # The network through given points.
 
 
@@ -457,10 +497,10 @@ TWO = np.zeros((3, 2))
 @pytest.mark.parametrize(
     ("x", "theta", "phi", "error", "message"),
     [
-        (TWO, THETA, PHI, ValueError, r"each of the 1 inputs of theta, got x.shape=\(3, 2\)"),
-        (TWO[0], np.zeros((3, 3)), PHI, ValueError, r"each of the 2 inputs .* x.shape=\(2,\)"),
+        (TWO, THETA, PHI, ValueError, r"\(I,\) or \(I, 1\) .* D_i=1, got x.shape=\(3, 2\)"),
+        (TWO[0], np.zeros((3, 3)), PHI, ValueError, r"\(I, 2\) .* D_i=2, got x.shape=\(2,\)"),
         (np.zeros(0), THETA, PHI, ValueError, r"at least one number, got x.shape=\(0,\)"),
-        (np.array(1.0), THETA, PHI, ValueError, r"shape \(I,\), got x.shape=\(\)"),
+        (np.array(1.0), THETA, PHI, ValueError, r"shape \(I,\) or .* got x.shape=\(\)"),
         (TWO[None], THETA, PHI, ValueError, r"got x.shape=\(1, 3, 2\)"),
         (TWO[0], THETA[:, 0], PHI, ValueError, r"shape \(I, D\), got theta.shape=\(3,\)"),
         (TWO[0], THETA[:, :1], PHI, ValueError, r"at least one weight .* theta.shape=\(3, 1\)"),
@@ -495,6 +535,14 @@ def test_a_function_that_is_not_elementwise_is_refused() -> None:
         shallow.slope(x, THETA, PHI, np.sum)
 
 
+@pytest.mark.parametrize("function", [lambda z: z * 1j, lambda z: z.astype(str)])
+def test_a_function_that_returns_no_real_numbers_is_refused(function: Callable) -> None:
+    with pytest.raises(TypeError, match=r"real numbers in activation\(f\), got .*dtype="):
+        shallow.forward(np.zeros(2), THETA, PHI, function)
+    with pytest.raises(TypeError, match=r"real numbers in derivative\(f\), got .*dtype="):
+        shallow.slope(np.zeros(2), THETA, PHI, function)
+
+
 def test_joints_pattern_and_layers_refuse() -> None:
     with pytest.raises(ValueError, match=r"units with one input, got theta.shape=\(3, 3\)"):
         shallow.joints(np.zeros((3, 3)))
@@ -503,7 +551,7 @@ def test_joints_pattern_and_layers_refuse() -> None:
     for x in (np.nan, np.inf):
         with pytest.raises(ValueError, match=r"finite numbers in x"):
             shallow.activation_pattern(np.array([x]), THETA)
-    with pytest.raises(ValueError, match=r"each of the 1 inputs"):
+    with pytest.raises(ValueError, match=r"D_i=1, got x.shape=\(3, 2\)"):
         shallow.activation_pattern(TWO, THETA)
     with pytest.raises(ValueError, match=r"1 \+ 3 numbers an output"):
         shallow.layers(THETA, PHI[:2])

@@ -1,12 +1,14 @@
-"""What `deep` and `regions` share: a network as its biases and weights, layer by layer."""
+"""What `shallow`, `deep` and `regions` share: a network by layers, and how one layer works."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence, Sized
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Real
 
 from udl._check import finite, matrix, vector
+
+Elementwise = Callable[[Float[np.ndarray, "I D"]], Real[np.ndarray, "I D"]]
 
 
 class Layers(NamedTuple):
@@ -45,21 +47,27 @@ def layers(
     ValueError
         If there is no layer, a shape does not fit the layer before it, or an entry is not finite.
     TypeError
-        If an array does not hold real numbers.
+        If an array does not hold real numbers, or `beta` or `Omega` has no length.
 
     Examples
     --------
     >>> layers([np.zeros(3), np.zeros(1)], [np.ones((3, 2)), np.ones((1, 3))]).widths
     (2, 3, 1)
     """
-    if len(beta) != len(Omega) or len(beta) == 0:
+    biased, weighted = length(beta=beta), length(Omega=Omega)
+    if isinstance(Omega, np.ndarray) and Omega.ndim < 3 and Omega.dtype != object:
+        raise ValueError(
+            f"expected a matrix of weights for each layer, got Omega.shape={Omega.shape}; "
+            "udl.shallow.layers(theta, phi) makes layers of a shallow network"
+        )
+    if biased != weighted or biased == 0:
         raise ValueError(
             "expected one beta and one Omega a layer, and at least one layer, "
-            f"got len(beta)={len(beta)}, len(Omega)={len(Omega)}"
+            f"got len(beta)={biased}, len(Omega)={weighted}"
         )
     biases: list[Float[np.ndarray, " D"]] = []
     weights: list[Float[np.ndarray, "D D_i"]] = []
-    for k in range(len(beta)):
+    for k in range(biased):
         b, W = vector(**{f"beta[{k}]": beta[k]}), matrix(**{f"Omega[{k}]": Omega[k]})
         finite(**{f"beta[{k}]": b, f"Omega[{k}]": W})
         if len(b) != len(W):
@@ -75,3 +83,50 @@ def layers(
         biases.append(b)
         weights.append(W)
     return Layers(tuple(biases), tuple(weights))
+
+
+def inputs(
+    x: Real[np.ndarray, " I"] | Real[np.ndarray, "I D_i"], D_i: int
+) -> Float[np.ndarray, "I D_i"]:
+    """Return a copy of x as float64, a column an input, after a check that there are `D_i`."""
+    single = D_i == 1 and np.ndim(x) == 1
+    if not single and (np.ndim(x) != 2 or np.shape(x)[1] != D_i):
+        shapes = "(I,) or (I, 1)" if D_i == 1 else f"(I, {D_i})"
+        raise ValueError(
+            f"expected x of shape {shapes} for a network with D_i={D_i}, got x.shape={np.shape(x)}"
+        )
+    return np.array(vector(x=x)[:, None] if single else matrix(x=x))
+
+
+def affine(
+    h: Float[np.ndarray, "I D"], beta: Float[np.ndarray, " D_o"], Omega: Float[np.ndarray, "D_o D"]
+) -> Float[np.ndarray, "I D_o"]:
+    """Return beta + Omega h for each row of h; overflow becomes infinity, without a warning."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(beta + h @ Omega.T)
+
+
+def elementwise(
+    name: str, function: Elementwise, f: Float[np.ndarray, "I D"]
+) -> Float[np.ndarray, "I D"]:
+    """Return function(f) as float64, after a check that it has the shape of f.
+
+    The copies keep f as it is when the function works in place, or uses one array in every call.
+    """
+    value = np.array(function(f.copy()))
+    if value.shape != f.shape:
+        raise ValueError(
+            f"expected {name} to work elementwise, got {name}(f).shape={value.shape}, "
+            f"f.shape={f.shape}"
+        )
+    return matrix(**{f"{name}(f)": value})
+
+
+def length(**named: Sized) -> int:
+    """Return the length of the one named sequence, or raise TypeError if it has none."""
+    ((name, value),) = named.items()
+    try:
+        return len(value)
+    except TypeError:
+        kind = type(value).__name__
+        raise TypeError(f"expected a sequence, got {name} of type {kind}") from None

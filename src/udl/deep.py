@@ -8,18 +8,20 @@ A network has K hidden layers. Layer k has biases ``beta[k]`` and weights ``Omeg
 
 The last preactivations :math:`f_K` are the output. Rows are examples. The functions that take
 ``beta`` and ``Omega`` take a whole network as ``*network``. Every function raises ValueError where
-layers do not fit one another or a weight is not finite.
+layers do not fit one another or a weight is not finite, and TypeError where one is no real number.
+
+NaN and infinity in x pass on to the outputs of their row by the rules of floating-point
+arithmetic, and so does overflow, as infinity. Nothing but a function handed over can warn.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Real
 
-from udl._check import matrix
-from udl._network import Layers, layers
+from udl._network import Elementwise, Layers, affine, elementwise, inputs, layers, length
 from udl.activations import relu
 
 __all__ = [
@@ -40,7 +42,9 @@ class Forward(NamedTuple):
     """What a forward pass computes: all preactivations f and all activations h.
 
     ``f[k]`` belongs to layer k, k = 0..K. ``h[k]`` is what layer k reads: ``h[0]`` is the input,
-    ``h[k]`` the activations of hidden layer k. Each has one row an example.
+    ``h[k]`` the activations of hidden layer k. Each has one row an example, and the axis D_o is
+    there for one output too: unlike :func:`predict`, and :mod:`udl.shallow` with a vector phi. No
+    two share memory, nor with x.
     """
 
     f: tuple[Float[np.ndarray, "I _"], ...]
@@ -56,7 +60,7 @@ def forward(
     x: Real[np.ndarray, " I"] | Real[np.ndarray, "I D_i"],
     beta: Sequence[Real[np.ndarray, "_"]],
     Omega: Sequence[Real[np.ndarray, "_ _"]],
-    activation: Callable[[Float[np.ndarray, "_ _"]], Real[np.ndarray, "_ _"]] = relu,
+    activation: Elementwise = relu,
 ) -> Forward:
     r"""Run a network and keep every intermediate result.
 
@@ -65,7 +69,7 @@ def forward(
     Parameters
     ----------
     x : array of shape (I, D_i), or (I,) for one input
-        One example a row. NaN is passed on.
+        One example a row.
     beta, Omega : sequences of K + 1 arrays of shape (D_{k+1},) and (D_{k+1}, D_k)
         Biases and weights, from the input to the output. K = 0 is a linear model.
     activation : function
@@ -79,7 +83,10 @@ def forward(
     Raises
     ------
     ValueError
-        If x does not have the network's number of inputs, or the activation changes the shape.
+        If x is empty or does not have the network's number of inputs, layers do not fit one
+        another, a weight is not finite, or the activation changes the shape.
+    TypeError
+        If an array does not hold real numbers, or the activation returns something else.
 
     References
     ----------
@@ -98,25 +105,11 @@ def forward(
            [3.]])
     """
     beta, Omega = layers(beta, Omega)
-    inputs = Omega[0].shape[1]
-    if np.ndim(x) == 1 and inputs == 1:
-        x = np.reshape(x, (-1, 1))
-    if np.ndim(x) != 2 or np.shape(x)[1] != inputs:
-        raise ValueError(
-            f"expected x of shape (I, {inputs}) for Omega[0].shape={Omega[0].shape}, "
-            f"got x.shape={np.shape(x)}"
-        )
-    f: list[Float[np.ndarray, "_ _"]] = []
-    h = [matrix(x=x)]
-    for k, (b, W) in enumerate(zip(beta, Omega, strict=True)):
-        if k:
-            h.append(np.asarray(activation(f[-1]), dtype=np.float64))
-            if h[-1].shape != f[-1].shape:
-                raise ValueError(
-                    f"expected an elementwise activation, got shape {h[-1].shape} "
-                    f"for f[{k - 1}].shape={f[-1].shape}"
-                )
-        f.append(np.asarray(b + h[-1] @ W.T))
+    h = [inputs(x, Omega[0].shape[1])]
+    f = [affine(h[0], beta[0], Omega[0])]
+    for b, W in zip(beta[1:], Omega[1:], strict=True):
+        h.append(elementwise("activation", activation, f[-1]))
+        f.append(affine(h[-1], b, W))
     return Forward(tuple(f), tuple(h))
 
 
@@ -124,7 +117,7 @@ def predict(
     x: Real[np.ndarray, " I"] | Real[np.ndarray, "I D_i"],
     beta: Sequence[Real[np.ndarray, "_"]],
     Omega: Sequence[Real[np.ndarray, "_ _"]],
-    activation: Callable[[Float[np.ndarray, "_ _"]], Real[np.ndarray, "_ _"]] = relu,
+    activation: Elementwise = relu,
 ) -> Float[np.ndarray, " I"] | Float[np.ndarray, "I D_o"]:
     """Compute a network's output only, as :func:`forward` does.
 
@@ -140,6 +133,11 @@ def predict(
     Returns
     -------
     array of shape (I,) for a network with one output, else (I, D_o)
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`forward` does.
 
     Examples
     --------
@@ -171,12 +169,15 @@ def compose(first: Layers, second: Layers) -> Layers:
     Returns
     -------
     Layers
-        A network with the hidden layers of both. Unchanged layers are shared, not copied.
+        A network with the hidden layers of both. It shares no memory with them.
 
     Raises
     ------
     ValueError
-        If outputs and inputs do not match in number, or a product exceeds the float64 range.
+        If outputs and inputs do not match in number, layers of one do not fit one another, a
+        weight is not finite, or a product exceeds the float64 range.
+    TypeError
+        If an array does not hold real numbers.
 
     References
     ----------
@@ -199,10 +200,10 @@ def compose(first: Layers, second: Layers) -> Layers:
             "expected as many outputs of the first network as inputs of the second, "
             f"got first.widths={first.widths}, second.widths={second.widths}"
         )
-    psi = _after(first.beta[-1], first.Omega[-1], second.beta[0], second.Omega[0])
-    return Layers(
-        (*first.beta[:-1], psi.beta[0], *second.beta[1:]),
-        (*first.Omega[:-1], psi.Omega[0], *second.Omega[1:]),
+    seam = len(first.beta) - 1
+    psi0, Psi = _after(first.beta[-1], first.Omega[-1], second.beta[0], second.Omega[0], seam)
+    return _copy(
+        (*first.beta[:-1], psi0, *second.beta[1:]), (*first.Omega[:-1], Psi, *second.Omega[1:])
     )
 
 
@@ -222,12 +223,15 @@ def collapse(
     Returns
     -------
     Layers
-        One layer; the rank of its weights is at most the narrowest width.
+        One layer, all of it new; the rank of its weights is at most the narrowest width.
 
     Raises
     ------
     ValueError
-        If a product exceeds the float64 range.
+        If layers do not fit one another, a weight is not finite, or a product exceeds the float64
+        range.
+    TypeError
+        If an array does not hold real numbers.
 
     References
     ----------
@@ -240,11 +244,11 @@ def collapse(
     >>> line.beta[0], line.Omega[0]
     (array([4.]), array([[21.]]))
     """
-    network = layers(beta, Omega)
-    total = Layers(network.beta[:1], network.Omega[:1])
-    for b, W in zip(network.beta[1:], network.Omega[1:], strict=True):
-        total = _after(total.beta[0], total.Omega[0], b, W)
-    return total
+    beta, Omega = layers(beta, Omega)
+    b, W = beta[0], Omega[0]
+    for k in range(1, len(beta)):
+        b, W = _after(b, W, beta[k], Omega[k], k)
+    return _copy((b,), (W,))
 
 
 def parameter_count(widths: Sequence[int]) -> int:
@@ -269,7 +273,7 @@ def parameter_count(widths: Sequence[int]) -> int:
     ValueError
         If there are fewer than two widths, or one is less than 1.
     TypeError
-        If a width is no integer.
+        If `widths` is no sequence, or a width is no integer.
 
     References
     ----------
@@ -306,9 +310,9 @@ def random_network(widths: Sequence[int], seed: int | np.random.Generator) -> La
     Raises
     ------
     ValueError
-        If there are fewer than two widths, or one is less than 1.
+        If there are fewer than two widths, one is less than 1, or NumPy refuses the seed.
     TypeError
-        If a width is no integer.
+        If `widths` is no sequence, a width is no integer, or NumPy refuses the seed.
 
     Notes
     -----
@@ -387,10 +391,17 @@ def triangle_wave(K: int) -> Layers:
         raise ValueError(f"expected at least one hidden layer, got K={K}")
     tent = Layers((np.array([0.0, -0.5]), np.zeros(1)), (np.ones((2, 1)), np.array([[2.0, -4.0]])))
     twice = compose(tent, tent)  # its middle layer joins any two tents
-    return Layers(
+    return _copy(
         (tent.beta[0], *[twice.beta[1]] * (K - 1), tent.beta[1]),
         (tent.Omega[0], *[twice.Omega[1]] * (K - 1), tent.Omega[1]),
     )
+
+
+def _copy(
+    beta: tuple[Float[np.ndarray, "_"], ...], Omega: tuple[Float[np.ndarray, "_ _"], ...]
+) -> Layers:
+    """Return a network of new arrays, so that a change of one is a change of no other."""
+    return Layers(tuple(b.copy() for b in beta), tuple(W.copy() for W in Omega))
 
 
 def _after(
@@ -398,18 +409,20 @@ def _after(
     W: Float[np.ndarray, "D D_i"],
     b_next: Float[np.ndarray, " D_o"],
     W_next: Float[np.ndarray, "D_o D"],
-) -> Layers:
-    """Return the one linear layer that does what two do."""
+    k: int,
+) -> tuple[Float[np.ndarray, " D_o"], Float[np.ndarray, "D_o D_i"]]:
+    """Return the one linear layer that does what two do; k is its number in the message."""
     with np.errstate(over="ignore", invalid="ignore"):
         b, W = b_next + W_next @ b, W_next @ W
-    if not (np.isfinite(b).all() and np.isfinite(W).all()):
-        raise ValueError("expected products of weights within range, got overflow")
-    return Layers((b,), (W,))
+    for name, array in ("beta", b), ("Omega", W):
+        if not np.isfinite(array).all():
+            raise ValueError(f"expected products within range, got overflow in {name}[{k}]")
+    return b, W
 
 
 def _checked(widths: Sequence[int]) -> tuple[int, ...]:
     """Return widths as Python integers, after a check that they describe a network."""
-    if len(widths) < 2:
+    if length(widths=widths) < 2:
         raise ValueError(f"expected at least the inputs and the outputs, got widths={widths}")
     if not all(_is_integer(width) for width in widths):
         raise TypeError(f"expected integers, got widths={widths}")

@@ -8,10 +8,9 @@ the hidden units, bias first in both:
 Rows of x are examples. ``phi`` of shape (1 + D,) has one output, which then has no axis; of shape
 (D_o, 1 + D) it has D_o of them. `theta` and `phi` must be finite. NaN and infinity in x pass on
 to the outputs of their row by the rules of floating-point arithmetic, and so does overflow, as
-infinity: no function here warns.
+infinity. Nothing but a function handed over can warn.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from jaxtyping import Bool, Float, Real
 
 from udl import _network
 from udl._check import finite, matrix, same_shape, vector
+from udl._network import Elementwise, affine, elementwise, inputs
 from udl.activations import d_relu, relu
 
 __all__ = [
@@ -33,11 +33,13 @@ __all__ = [
     "slope",
 ]
 
-_Elementwise = Callable[[Float[np.ndarray, "I D"]], Real[np.ndarray, "I D"]]
-
 
 class Forward(NamedTuple):
-    """What a forward pass computed, step by step; the last two have axis D_o if `phi` has it."""
+    """What a forward pass computed, step by step.
+
+    The last two have the axis D_o only if `phi` has it: for a vector `phi` the output is (I,).
+    :class:`udl.deep.Forward` has it always.
+    """
 
     preactivations: Float[np.ndarray, "I D"]
     activations: Float[np.ndarray, "I D"]
@@ -56,7 +58,7 @@ def forward(
     x: Real[np.ndarray, " I"] | Real[np.ndarray, "I D_i"],
     theta: Real[np.ndarray, "D P"],
     phi: Real[np.ndarray, " Q"] | Real[np.ndarray, "D_o Q"],
-    activation: _Elementwise = relu,
+    activation: Elementwise = relu,
 ) -> Forward:
     r"""Compute a shallow network's output, and all that leads to it.
 
@@ -85,9 +87,10 @@ def forward(
     Raises
     ------
     ValueError
-        If shapes do not fit, an array is empty, or `theta` or `phi` is not finite.
+        If shapes do not fit, an array is empty, `theta` or `phi` is not finite, or the activation
+        changes the shape.
     TypeError
-        If an array does not hold real numbers.
+        If an array does not hold real numbers, or the activation returns something else.
 
     Notes
     -----
@@ -109,8 +112,8 @@ def forward(
     array([ 0.5,  1.5, -0.5])
     """
     X, theta, phi = _network_at(x, theta, phi)
-    f = _preactivations(X, theta)
-    h = _elementwise("activation", activation, f)
+    f = affine(X, theta[:, 0], theta[:, 1:])
+    h = elementwise("activation", activation, f)
     with np.errstate(over="ignore", invalid="ignore"):
         weighted = h * phi[1:] if phi.ndim == 1 else h[:, None, :] * phi[:, 1:]
         output = phi[..., 0] + weighted.sum(axis=-1)
@@ -121,7 +124,7 @@ def slope(
     x: Real[np.ndarray, " I"] | Real[np.ndarray, "I D_i"],
     theta: Real[np.ndarray, "D P"],
     phi: Real[np.ndarray, " Q"] | Real[np.ndarray, "D_o Q"],
-    derivative: _Elementwise = d_relu,
+    derivative: Elementwise = d_relu,
 ) -> Float[np.ndarray, "I *axes"]:
     r"""Compute the derivative of a shallow network's output with respect to its input.
 
@@ -147,9 +150,10 @@ def slope(
     Raises
     ------
     ValueError
-        If shapes do not fit, an array is empty, or `theta` or `phi` is not finite.
+        If shapes do not fit, an array is empty, `theta` or `phi` is not finite, or the derivative
+        changes the shape.
     TypeError
-        If an array does not hold real numbers.
+        If an array does not hold real numbers, or the derivative returns something else.
 
     Notes
     -----
@@ -167,10 +171,10 @@ def slope(
     array([ 0.,  1., -1.])
     """
     X, theta, phi = _network_at(x, theta, phi)
-    d = _elementwise("derivative", derivative, _preactivations(X, theta))
-    W, outputs = theta[:, 1:], np.atleast_2d(phi)[:, 1:]
+    d = elementwise("derivative", derivative, affine(X, theta[:, 0], theta[:, 1:]))
     with np.errstate(over="ignore", invalid="ignore"):
-        J = (d[:, None, :] * outputs) @ W
+        # phi times theta first would make an inactive unit 0 times infinity where that overflows.
+        J = np.stack([(d * w) @ theta[:, 1:] for w in np.atleast_2d(phi)[:, 1:]], axis=1)
     J = J[..., 0] if np.ndim(x) == 1 else J
     return np.asarray(J[:, 0] if phi.ndim == 1 else J)
 
@@ -195,8 +199,8 @@ def activation_pattern(
     Raises
     ------
     ValueError
-        If shapes do not fit, an array is empty, or an entry is not finite: a pattern has no way to
-        pass NaN on.
+        If shapes do not fit, an array is empty, an entry is not finite, or a preactivation
+        overflows: a pattern has no way to pass that on.
     TypeError
         If an array does not hold real numbers.
 
@@ -217,7 +221,10 @@ def activation_pattern(
     """
     finite(x=x)
     theta = _units(theta)
-    return np.asarray(_preactivations(_inputs(x, theta), theta) > 0)
+    f = affine(inputs(x, theta.shape[1] - 1), theta[:, 0], theta[:, 1:])
+    if not np.isfinite(f).all():
+        raise ValueError("expected preactivations within range, got overflow")
+    return np.asarray(f > 0)
 
 
 def joints(theta: Real[np.ndarray, "D 2"]) -> Float[np.ndarray, " D"]:
@@ -439,20 +446,6 @@ def _outputs(
     return phi
 
 
-def _inputs(
-    x: Real[np.ndarray, " I"] | Real[np.ndarray, "I D_i"], theta: Float[np.ndarray, "D P"]
-) -> Float[np.ndarray, "I D_i"]:
-    """Return x as float64 with a column for each input, after a check that `theta` has as many."""
-    X = matrix(x=x) if np.ndim(x) == 2 else vector(x=x)[:, None]
-    D_i = theta.shape[1] - 1
-    if X.shape[1] != D_i:
-        raise ValueError(
-            f"expected a column of x for each of the {D_i} inputs of theta, "
-            f"got x.shape={np.shape(x)}, theta.shape={theta.shape}"
-        )
-    return X
-
-
 def _network_at(
     x: Real[np.ndarray, " I"] | Real[np.ndarray, "I D_i"],
     theta: Real[np.ndarray, "D P"],
@@ -464,25 +457,4 @@ def _network_at(
 ]:
     """Return inputs and parameters as float64, after a check that they fit one another."""
     theta = _units(theta)
-    return _inputs(x, theta), theta, _outputs(phi, theta)
-
-
-def _preactivations(
-    X: Float[np.ndarray, "I D_i"], theta: Float[np.ndarray, "D P"]
-) -> Float[np.ndarray, "I D"]:
-    """Return each unit's bias plus its weighted inputs."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.asarray(theta[:, 0] + X @ theta[:, 1:].T)
-
-
-def _elementwise(
-    name: str, function: _Elementwise, f: Float[np.ndarray, "I D"]
-) -> Float[np.ndarray, "I D"]:
-    """Return function(f) as float64, after a check that it has the shape of f."""
-    value = np.asarray(function(f), dtype=np.float64)
-    if value.shape != f.shape:
-        raise ValueError(
-            f"expected {name} to work elementwise, got {name}(f).shape={value.shape}, "
-            f"f.shape={f.shape}"
-        )
-    return value
+    return inputs(x, theta.shape[1] - 1), theta, _outputs(phi, theta)
