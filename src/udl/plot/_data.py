@@ -203,8 +203,8 @@ def squares(
     Parameters
     ----------
     ax : Axes
-        Where to draw. Its limits, labels and layout must be final: the width of a square is
-        taken from them.
+        Where to draw. Its limits, labels and layout must be final and its axes linear: the
+        width of a square is taken from them.
     x, y, f : ndarray, shape (I,)
         Inputs, targets and predictions.
     color : str

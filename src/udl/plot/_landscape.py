@@ -10,6 +10,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_rgba
 from matplotlib.contour import QuadContourSet
 from matplotlib.lines import Line2D
+from numpy.typing import ArrayLike, NDArray
 
 from udl.plot._style import BLUE, DIVERGING, INK, ORANGE, PAPER
 
@@ -18,6 +19,42 @@ from udl.plot._style import BLUE, DIVERGING, INK, ORANGE, PAPER
 _ON_LIGHT = "#000000"
 _ON_DARK = "#fefefe"
 
+_Levels = int | np.integer[Any] | Sequence[float] | NDArray[np.float64]
+
+
+def _surface(**arrays: ArrayLike) -> tuple[NDArray[np.float64], float, float]:
+    """Return the last of the named arrays, its minimum and its maximum.
+
+    Refuse it if it does not fit the grid of the first two, or if no picture shows its range.
+    """
+    (across, up, name), (x, y, z) = arrays, map(np.asarray, arrays.values())
+    expected = y.shape + x.shape
+    if z.shape != expected:
+        raise ValueError(
+            f"expected {name}.shape == {up}.shape + {across}.shape == {expected}, "
+            f"got {name}.shape={z.shape}"
+        )
+    low, high = float(z.min()), float(z.max())
+    # Also false for NaN. Beyond these bounds matplotlib overflows, or loses the contours.
+    if not 1e-200 < high - low < 1e200:
+        raise ValueError(
+            "expected finite values that differ, by 1e-200 to 1e200, "
+            f"got {name} from {low} to {high}"
+        )
+    return z.astype(np.float64), low, high
+
+
+def _lines(levels: _Levels) -> int | NDArray[np.float64]:
+    """Return how many lines, or their heights in ascending order."""
+    if isinstance(levels, int | np.integer):
+        if levels >= 1:
+            return int(levels)
+    else:
+        heights = np.unique(np.asarray(levels, dtype=np.float64))
+        if heights.size and np.isfinite(heights).all():
+            return heights
+    raise ValueError(f"expected levels >= 1 or finite heights, got levels={levels}")
+
 
 def loss_contours(
     ax: Axes,
@@ -25,7 +62,7 @@ def loss_contours(
     phi1: Float[np.ndarray, "M"],
     L: Float[np.ndarray, "M N"],
     *,
-    levels: int | Sequence[float] = 14,
+    levels: _Levels = 14,
     color: str = BLUE,
 ) -> QuadContourSet:
     """Draw a loss over two parameters as contour lines on a fill that deepens with the loss.
@@ -52,7 +89,8 @@ def loss_contours(
     Raises
     ------
     ValueError
-        If the shape of `L` does not fit the grid, or if `L` is constant or not finite.
+        If the shape of `L` does not fit the grid, if `L` is constant, not finite, or of a range
+        beyond 1e-200 to 1e200, or if `levels` are no number of lines and no finite heights.
 
     Examples
     --------
@@ -63,18 +101,10 @@ def loss_contours(
     >>> len(loss_contours(ax, p, q, L, levels=[1.0, 2.0]).levels)
     2
     """
-    expected = (len(phi1), len(phi0))
-    if L.shape != expected:
-        raise ValueError(
-            f"expected L.shape == (phi1.size, phi0.size) == {expected}, got L.shape={L.shape}"
-        )
-    low, high = float(L.min()), float(L.max())
-    if not -np.inf < low < high < np.inf:  # also false for NaN
-        raise ValueError(f"expected finite losses that differ, got L from {low} to {high}")
-    if isinstance(levels, int):
-        heights = low + (high - low) * np.linspace(0.0, 1.0, levels + 1)[1:] ** 2
-    else:
-        heights = np.asarray(levels, dtype=np.float64)
+    L, low, high = _surface(phi0=phi0, phi1=phi1, L=L)
+    heights = _lines(levels)
+    if isinstance(heights, int):
+        heights = low + (high - low) * np.linspace(0.0, 1.0, heights + 1)[1:] ** 2
     # One palette color in steps of opacity, not a colormap: it also works on a dark page.
     edges = np.unique([low, *heights[heights > low], max(high, heights[-1])])
     fills = [to_rgba(color, a) for a in np.linspace(0.0, 0.42, len(edges) - 1)]
@@ -129,18 +159,51 @@ def path(
     return artist
 
 
+def _all_zero(F: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which squares of the grid have zeros at all corners."""
+    null: NDArray[np.bool_] = F == 0
+    rows = null[1:] & null[:-1]
+    return rows[:, 1:] & rows[:, :-1]
+
+
+def _beyond(size: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return `size`, at least 0, with plateaus of zeros lowered next to their border.
+
+    There it continues what is beyond the border in a straight line: down to a negative value, so
+    that the contour at zero lies where a clipped plane reaches zero, between the grid's points.
+    """
+    null = size == 0
+    # A border that leaves the grid is straight up to its end.
+    squares = _all_zero(np.pad(size, 1))
+    plateau = squares[1:, 1:] | squares[1:, :-1] | squares[:-1, 1:] | squares[:-1, :-1]
+    lowered = np.full(size.shape, -np.inf)
+    for here, there in (
+        (lowered, size),
+        (lowered[::-1], size[::-1]),
+        (lowered.T, size.T),
+        (lowered.T[::-1], size.T[::-1]),
+    ):
+        near, far = there[1:-1], there[2:]
+        guess = 2 * near - far
+        guess[(near == 0) | (guess >= 0)] = -np.inf
+        np.maximum(here[:-2], guess, out=here[:-2])
+    lowered[~plateau | (lowered == -np.inf)] = -np.finfo(np.float64).tiny
+    return np.where(null, lowered, size)
+
+
 def field(
     ax: Axes,
     x1: Float[np.ndarray, "N"],
     x2: Float[np.ndarray, "M"],
     F: Float[np.ndarray, "M N"],
     *,
-    levels: int | Sequence[float] = 9,
+    levels: _Levels = 9,
 ) -> QuadContourSet:
     """Draw a function of two inputs: blue where positive, orange where negative.
 
     The fill is more opaque where the function is larger in size, and there is none where it is
-    zero. A dark line follows the edge of what is zero.
+    zero. A dark line follows the edge of what is zero. If the function reaches zero, values
+    within 1e-12 of its largest size count as zero.
 
     Parameters
     ----------
@@ -157,12 +220,15 @@ def field(
     Returns
     -------
     QuadContourSet
-        The contour lines, with one at zero if `F` reaches it.
+        The contour lines, with one at zero if `F` reaches it: two if a plateau of zeros lies
+        between positive and negative values. A function of one sign that reaches zero has no
+        levels of the other sign.
 
     Raises
     ------
     ValueError
-        If the shape of `F` does not fit the grid, or if `F` is constant or not finite.
+        If the shape of `F` does not fit the grid, if `F` is constant, not finite, or of a range
+        beyond 1e-200 to 1e200, or if `levels` are no number of lines and no finite heights.
 
     Examples
     --------
@@ -172,43 +238,38 @@ def field(
     >>> field(ax, x, x, x[:, None] + x, levels=[-1.0, 1.0]).levels.tolist()
     [-1.0, 0.0, 1.0]
     """
-    expected = (len(x2), len(x1))
-    if F.shape != expected:
-        raise ValueError(
-            f"expected F.shape == (x2.size, x1.size) == {expected}, got F.shape={F.shape}"
-        )
-    low, high = float(F.min()), float(F.max())
-    if not -np.inf < low < high < np.inf:  # also false for NaN
-        raise ValueError(f"expected finite values that differ, got F from {low} to {high}")
-    # A plateau of zeros may come with rounding errors, which have no border.
-    F = np.where(np.abs(F) <= 1e-12 * max(-low, high), 0.0, F)
-    low, high = float(F.min()), float(F.max())
-    if isinstance(levels, int):
-        step = (high - low) / (levels + 1)
+    F, low, high = _surface(x1=x1, x2=x2, F=F)
+    if low <= 0 <= high:
+        # A plateau of zeros may come with rounding errors, which have no border.
+        F[np.abs(F) <= 1e-12 * max(-low, high)] = 0.0
+        low, high = float(F.min()), float(F.max())
+    heights = _lines(levels)
+    if isinstance(heights, int):
+        step = (high - low) / (heights + 1)
         heights = step * np.arange(np.ceil(low / step), np.floor(high / step) + 1)
-    else:
-        heights = np.asarray(levels, dtype=np.float64)
-    tiny = float(np.finfo(np.float64).tiny)
-    null = F == 0
-    plateau = (null[1:, 1:] & null[1:, :-1] & null[:-1, 1:] & null[:-1, :-1]).any()
-    # To matplotlib a plateau of zeros is low ground: -tiny finds its border with what is negative.
-    below = low < 0 <= high and (bool(plateau) or high == 0)
-    edge_of_zero = [0.0] * (low <= 0 < high) + [-tiny] * below
-    heights = np.union1d(heights[heights != 0], edge_of_zero)
     ends = np.array([low, high, *heights])
     most, least = np.abs(ends).max(), max(ends.min(), -ends.max(), 0.0)
+    tiny = float(np.finfo(np.float64).tiny)
+    heights = heights[heights != 0]
+    if low < 0 < high:
+        # To matplotlib zeros are low ground: -tiny finds their border with what is negative.
+        heights = np.union1d(heights, [0.0, -tiny] if _all_zero(F).any() else [0.0])
+    elif low == 0 or high == 0:
+        sign = 1 if high > 0 else -1
+        F = sign * _beyond(sign * F)
+        heights = np.union1d(heights[sign * heights > 0], [0.0])
     for sign, color in ((1, BLUE), (-1, ORANGE)):
-        size = sign * F
-        if size.max() > 0:
+        bottom, top = sorted([sign * low, sign * high])
+        if top > 0:
             # Not from zero: a plateau of zeros stays empty.
-            inner = sign * heights[sign * heights > max(size.min(), tiny)]
-            edges = np.unique([max(size.min(), tiny), *inner, most])
+            bottom = max(bottom, tiny)
+            edges = np.unique([bottom, *sign * heights[sign * heights > bottom], most])
             middle = ((edges[1:] + edges[:-1]) / 2 - least) / (most - least)
             fills = [to_rgba(color, 0.04 + 0.5 * m) for m in middle]
-            ax.contourf(x1, x2, size, levels=edges, colors=fills, zorder=0)
+            ax.contourf(x1, x2, sign * F, levels=edges, colors=fills, zorder=0)
     zero = np.abs(heights) <= tiny
     ax.grid(visible=False)
-    return ax.contour(
+    lines = ax.contour(
         x1,
         x2,
         F,
@@ -218,6 +279,8 @@ def field(
         linestyles="solid",
         zorder=1,
     )
+    lines.levels = np.where(zero, 0.0, heights)
+    return lines
 
 
 def _luminance(rgba: Any) -> float:

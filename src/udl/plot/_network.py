@@ -14,27 +14,27 @@ from udl.plot._style import BLUE, MUTED, PAPER
 
 
 def _free_place(
-    start: NDArray[np.float64],
-    end: NDArray[np.float64],
-    links: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
-    texts: Sequence[NDArray[np.float64]],
+    link: NDArray[np.float64],
+    others: NDArray[np.float64],
+    texts: NDArray[np.float64],
+    lift: float,
 ) -> NDArray[np.float64]:
-    """Return the place above a link for its text: away from other links and texts, if it can."""
-    along = end - start
+    """Return the place above a link for its text: away from other links and texts, if it can.
+
+    Links are pairs of ends, shape (2, 2) and (N, 2, 2); texts are the places of those drawn.
+    """
+    start, along = link[0], link[1] - link[0]
     normal = np.array([-along[1], along[0]]) / np.hypot(*along)
-
-    def room(place: NDArray[np.float64]) -> float:
-        middle = place + 0.14 * normal
-        distances = [0.24, *(float(np.hypot(*(place - text))) - 0.22 for text in texts)]
-        for a, b in links:
-            if not (np.array_equal(a, start) and np.array_equal(b, end)):
-                t = np.clip((middle - a) @ (b - a) / ((b - a) @ (b - a)), 0.0, 1.0)
-                distances.append(float(np.hypot(*(middle - a - t * (b - a)))))
-        return min(distances)
-
     # Nearer to the source at first, where the links of one target are still apart.
-    parts = sorted(np.arange(0.22, 0.79, 0.04), key=lambda part: abs(part - 0.42))
-    return max((start + t * along + 0.04 * normal for t in parts), key=room)
+    parts = np.array(sorted(np.arange(0.22, 0.79, 0.04), key=lambda part: abs(part - 0.42)))
+    places = start + parts[:, None] * along + lift * normal
+    to_texts = np.linalg.norm(places[:, None] - texts, axis=2).min(axis=1, initial=0.46)
+    sides = others[:, 1] - others[:, 0]
+    gaps = (places + 0.1 * normal)[:, None] - others[:, 0]
+    t = np.clip((gaps * sides).sum(axis=2) / (sides**2).sum(axis=1), 0.0, 1.0)
+    to_links = np.linalg.norm(gaps - t[..., None] * sides, axis=2).min(axis=1, initial=0.24)
+    best: NDArray[np.float64] = places[np.minimum(to_texts - 0.22, to_links).argmax()]
+    return best
 
 
 def network(
@@ -65,7 +65,8 @@ def network(
     Raises
     ------
     ValueError
-        If `weights` does not have one text for each link, or `captions` one for each layer.
+        If there is no layer or one without a node, or if `weights` does not have one text for
+        each link, or `captions` one for each layer.
 
     Examples
     --------
@@ -75,6 +76,8 @@ def network(
     >>> [text.get_text() for text in ax.texts]
     ['b', 'w', '1', 'x', 'f']
     """
+    if not layers or not all(layers):
+        raise ValueError(f"expected layers with one node or more each, got layers={layers}")
     sizes = [(len(left), len(right)) for left, right in pairwise(layers)]
     if weights is None:
         weights = [[[""] * right] * left for left, right in sizes]
@@ -93,6 +96,8 @@ def network(
     step, radius = max(least, min(room / gaps, most)), 0.32
     dots = min(ax.bbox.width / (gaps * step + 1), ax.bbox.height / (2 * bottom + under))
     font = min(mpl.rcParams["font.size"], 1.1 * radius * dots * 72 / ax.figure.dpi)
+    # Clear of the link below, whatever the scale.
+    lift = 0.35 * font * ax.figure.dpi / 72 / dots
     width = 1.2 if tallest < 5 else 0.7
     centers = [
         [(k * step, (len(names) - 1) / 2 - j) for j in range(len(names))]
@@ -100,25 +105,26 @@ def network(
     ]
     for k, (left, right) in enumerate(pairwise(centers)):
         links = [
-            (np.array(start), np.array(end), weights[k][i][j])
+            ([start, end], weights[k][i][j])
             for i, start in enumerate(left)
             for j, end in enumerate(right)
             if weights[k][i][j] or layers[k + 1][j] not in ("1", "$1$")
         ]
-        placed: list[NDArray[np.float64]] = []
-        for start, end, text in links:
-            ax.plot(*zip(start, end, strict=True), color=MUTED, linewidth=width, zorder=1)
+        ends = np.array([link for link, _ in links])
+        placed = np.empty((0, 2))
+        for n, (_, text) in enumerate(links):
+            ax.plot(*ends[n].T, color=MUTED, linewidth=width, zorder=1)
             if text:
-                placed.append(_free_place(start, end, [(a, b) for a, b, _ in links], placed))
-                angle = float(np.degrees(np.arctan2(*(end - start)[::-1])))
-                x, y = placed[-1]
+                place = _free_place(ends[n], np.delete(ends, n, axis=0), placed, lift)
+                placed = np.vstack([placed, place])
+                along = ends[n, 1] - ends[n, 0]
                 ax.text(
-                    x,
-                    y,
+                    place[0],
+                    place[1],
                     text,
                     ha="center",
                     va="bottom",
-                    rotation=angle,
+                    rotation=float(np.degrees(np.arctan2(along[1], along[0]))),
                     rotation_mode="anchor",
                     size=font,
                     zorder=3,

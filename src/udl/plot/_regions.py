@@ -1,7 +1,8 @@
 """The regions on which a network is linear: bands of one input, cells of two."""
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 from jaxtyping import Float
@@ -25,7 +26,8 @@ def bands(
     Parameters
     ----------
     ax : Axes
-        Where to draw. Its x-limits must be final: they close the two outer bands.
+        Where to draw. Its x-limits must be final, for they close the two outer bands, and its
+        x-axis linear, for the labels to be in the middle.
     edges : ndarray, shape (J,)
         The joints, ascending. J = 0 leaves one band.
     labels : sequence of str, optional
@@ -41,7 +43,8 @@ def bands(
     Raises
     ------
     ValueError
-        If `edges` is not ascending and finite, or if there is not one label for each band.
+        If `edges` is not a vector, ascending and finite, or if there is not one label for each
+        band.
 
     Examples
     --------
@@ -88,18 +91,43 @@ def bands(
     return tinted
 
 
-def _apart(polygons: Sequence[NDArray[np.float64]], steps: int) -> list[int]:
-    """Return one of `steps` shades for each polygon, not close to those across its edges."""
-    scale = np.ptp(np.vstack(polygons), axis=0).max()
-    corners = [
-        {tuple(corner) for corner in np.round(polygon / scale, 7).tolist()} for polygon in polygons
-    ]
-    shades: list[int] = []
-    for k, mine in enumerate(corners):
-        taken = [shades[j] for j in range(k) if len(mine & corners[j]) > 1]
-        room = [min([2, *(abs(shade - t) for t in taken)]) for shade in range(steps)]
-        shades.append(min(range(steps), key=lambda s: (-room[s], shades.count(s))))
-    return shades
+def _shades(polygons: Sequence[NDArray[np.float64]], number: int) -> list[int]:
+    """Return one of `number` shades for each polygon, others across each edge.
+
+    Neighbors of convex polygons form a planar graph, and such a graph always has a node with at
+    most five neighbors. Taking the node with the fewest away again and again, and coloring in
+    the opposite order, leaves one of six shades for each (Matula and Beck 1983).
+    """
+    corners = np.vstack(polygons)
+    # Corners are equal up to rounding: along either axis no gap parts them.
+    gap = 1e-7 * np.ptp(corners, axis=0).max()
+    labels = np.empty(corners.shape, dtype=int)
+    for axis, order in enumerate(np.argsort(corners, axis=0).T):
+        sorted_ = corners[order, axis]
+        labels[order, axis] = np.cumsum(np.diff(sorted_, prepend=sorted_[0]) > gap)
+    meeting = defaultdict(set)
+    owners = np.repeat(np.arange(len(polygons)), [len(polygon) for polygon in polygons])
+    for corner, owner in zip(map(tuple, labels.tolist()), owners.tolist(), strict=True):
+        meeting[corner].add(owner)
+    common = Counter(pair for here in meeting.values() for pair in combinations(sorted(here), 2))
+    neighbors: list[set[int]] = [set() for _ in polygons]
+    for (a, b), count in common.items():
+        if count > 1:
+            neighbors[a].add(b)
+            neighbors[b].add(a)
+    left = {k: set(others) for k, others in enumerate(neighbors)}
+    last_first = []
+    while left:
+        fewest = min(left, key=lambda k: len(left[k]))
+        last_first.append(fewest)
+        for other in left.pop(fewest):
+            left[other].remove(fewest)
+    shades: dict[int, int] = {}
+    for k in reversed(last_first):
+        taken = [shades[other] for other in neighbors[k] if other in shades]
+        # Two steps away if it can be, for the eye.
+        shades[k] = max(range(number), key=lambda s: min([2, *(abs(s - t) for t in taken)]))
+    return [shades[k] for k in range(len(polygons))]
 
 
 def cells(
@@ -119,7 +147,8 @@ def cells(
     polygons : sequence of R ndarray, shape (V, 2)
         The corners of each polygon, in order.
     values : ndarray, shape (R,), optional
-        Scaled from the lowest to the highest. Without it, polygons with a common edge differ.
+        Scaled from the lowest to the highest. Without it, polygons that share two corners, and so
+        an edge, differ; corners nearer than 1e-7 of the picture's size are the same.
     color, outline : str
         Two of the palette, for the fills and for the edges.
 
@@ -131,7 +160,8 @@ def cells(
     Raises
     ------
     ValueError
-        If there is no polygon, one has another shape, or there is not one finite value for each.
+        If there is no polygon, one has another shape, corners are not finite or all on one
+        horizontal or vertical line, or there is not one finite value for each.
 
     Examples
     --------
@@ -145,8 +175,15 @@ def cells(
     shapes = [np.shape(polygon) for polygon in polygons]
     if not shapes or any(len(s) != 2 or s[0] < 3 or s[1] != 2 for s in shapes):
         raise ValueError(f"expected polygons of shape (V, 2), V >= 3, got shapes {shapes}")
+    corners = np.vstack(polygons)
+    (left, bottom), (right, top) = corners.min(axis=0), corners.max(axis=0)
+    if not (0 < right - left < np.inf and 0 < top - bottom < np.inf):  # also false for NaN
+        raise ValueError(
+            "expected polygons with finite corners and a size, "
+            f"got corners from ({left}, {bottom}) to ({right}, {top})"
+        )
     if values is None:
-        height = np.array(_apart(polygons, 6)) / 5
+        height = np.array(_shades(polygons, 6)) / 5
     else:
         (values,) = vectors(values=values)
         if len(values) != len(shapes) or not np.isfinite(values).all():
@@ -162,9 +199,7 @@ def cells(
         linewidths=0.6,
         zorder=1,
     )
-    ax.add_collection(artist, autolim=False)
-    corners = np.vstack(polygons)
-    (left, bottom), (right, top) = corners.min(axis=0), corners.max(axis=0)
+    ax.add_collection(artist)
     ax.set(xlim=(left, right), ylim=(bottom, top))
     ax.grid(visible=False)
     return artist

@@ -84,6 +84,7 @@ def vectors(**arrays: ArrayLike) -> list[NDArray[np.float64]]:
     """Return the named arrays, or refuse them if they are not vectors of one length."""
     vectors = [np.asarray(array, dtype=np.float64) for array in arrays.values()]
     if vectors[0].ndim != 1 or len({vector.shape for vector in vectors}) > 1:
+        expected = "vectors of equal length" if len(vectors) > 1 else "a vector"
         got = ", ".join(f"{n}.shape={v.shape}" for n, v in zip(arrays, vectors, strict=True))
-        raise ValueError(f"expected vectors of equal length, got {got}")
+        raise ValueError(f"expected {expected}, got {got}")
     return vectors
