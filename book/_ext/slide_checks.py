@@ -65,7 +65,8 @@ class SlideCheck(SphinxDirective):
 
         title = self.arguments[0]
         anchor = nodes.make_id(f"slide-check-{title}")
-        source = f"{content.decks[deck].short}, lines {lectures.dashed(lines)}"
+        count = "lines" if "-" in lines else "line"
+        source = f"{content.decks[deck].short}, {count} {lectures.dashed(lines)}"
         checks = found(self.env).setdefault(self.env.docname, [])
         if any(check.anchor == anchor for check in checks):
             raise ExtensionError(f"{where}: two slide checks are called {title!r}")
