@@ -8,13 +8,13 @@ activation regions. Parts without length or area count as none.
 """
 
 from collections.abc import Sequence
-from fractions import Fraction
 from math import inf
 from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped
 
+from udl.regions import _exact
 from udl.regions._bounds import lower_bound, upper_bound, zaslavsky
 from udl.regions._line import Pieces, pieces
 from udl.regions._plane import Cells, cells
@@ -35,7 +35,7 @@ def count(
     beta: Sequence[Shaped[np.ndarray, "_"]],
     Omega: Sequence[Shaped[np.ndarray, "_ _"]],
     *,
-    box: Sequence[float | Fraction] | Sequence[Sequence[float | Fraction]] | None = None,
+    box: Sequence[_exact.Number] | Sequence[Sequence[_exact.Number]] | None = None,
     merge: bool = True,
 ) -> int:
     """Count the regions of a ReLU network with one or two inputs, exactly.

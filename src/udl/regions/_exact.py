@@ -16,6 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
+# What an end of an interval may be.
+Number = float | int | Fraction
+
 # A layer in integers: a positive factor, and biases and weights multiplied by it.
 Scaled = tuple[int, Shaped[np.ndarray, "_"], Shaped[np.ndarray, "_ _"]]
 

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Shaped
 
 from udl._network import layers
 from udl.regions import _exact, _rounded
+from udl.regions._exact import Number
 from udl.regions._paths import Doubt
 
 
@@ -26,7 +27,7 @@ class Pieces(NamedTuple):
     layer; in a linear region, that of its leftmost part.
     """
 
-    joints: Shaped[np.ndarray, " R-1"]
+    joints: Shaped[np.ndarray, " N"]
     slope: Shaped[np.ndarray, "R D_o"]
     intercept: Shaped[np.ndarray, "R D_o"]
     pattern: Bool[np.ndarray, "R H"]
@@ -36,7 +37,7 @@ def pieces(
     beta: Sequence[Shaped[np.ndarray, "_"]],
     Omega: Sequence[Shaped[np.ndarray, "_ _"]],
     *,
-    interval: Sequence[float | Fraction] = (-inf, inf),
+    interval: Sequence[Number] | Shaped[np.ndarray, "2"] = (-inf, inf),
     merge: bool = True,
 ) -> Pieces:
     r"""Find the regions of a ReLU network with one input, exactly.
@@ -124,7 +125,7 @@ def _floats(array: Any) -> Shaped[np.ndarray, "..."]:
     return np.asarray(array, dtype=float if np.asarray(array).dtype == object else None)
 
 
-def _limits(interval: Sequence[Any]) -> tuple[Any, Any]:
+def _limits(interval: Any) -> tuple[Any, Any]:
     """Return the ends of an interval, after a check."""
     if np.shape(interval) != (2,):
         raise ValueError(f"expected interval (low, high), got interval={interval}")

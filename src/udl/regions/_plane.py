@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from udl._check import finite
 from udl._network import layers
-from udl.regions._exact import Scaled
+from udl.regions._exact import Number, Scaled
 from udl.regions._vertices import EPS, Vertices, quotient
 
 _fraction = np.frompyfunc(Fraction, 2, 1)
@@ -45,7 +45,7 @@ Faces = Int[np.ndarray, "W R"]
 def cells(
     beta: Sequence[Shaped[np.ndarray, "_"]],
     Omega: Sequence[Shaped[np.ndarray, "_ _"]],
-    box: Sequence[Sequence[float | Fraction]] = ((-1.0, 1.0), (-1.0, 1.0)),
+    box: Sequence[Sequence[Number]] | Shaped[np.ndarray, "2 2"] = ((-1.0, 1.0), (-1.0, 1.0)),
 ) -> Cells:
     r"""Find the activation regions of a ReLU network with two inputs, exactly.
 
@@ -138,7 +138,9 @@ def _float(array: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
     return array.astype(float) if array.dtype == object else array
 
 
-def _corners(box: Sequence[Sequence[float | Fraction]]) -> Shaped[np.ndarray, "4 2"]:
+def _corners(
+    box: Sequence[Sequence[Number]] | Shaped[np.ndarray, "2 2"],
+) -> Shaped[np.ndarray, "4 2"]:
     """Return the corners of the box, counterclockwise, after a check."""
     limits = np.asarray(box)
     if limits.shape != (2, 2):
@@ -181,7 +183,7 @@ def _crossing(faces: Faces, vertices: Vertices) -> Int[np.ndarray, " R"]:
     return np.asarray(np.where(crossed.any(axis=1), crossed.argmax(axis=1), -1))
 
 
-def _cut(faces: Faces, unit: Int[np.ndarray, " R"], vertices: Vertices) -> Faces:
+def _cut(faces: Faces, unit: Int[np.ndarray, " R"], vertices: Vertices) -> Int[np.ndarray, "V S"]:
     """Cut each polygon along a unit's line; the parts where the unit is negative come last."""
     side = vertices.signs[faces, unit].T
     face = faces.T

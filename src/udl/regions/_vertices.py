@@ -43,7 +43,7 @@ class Vertices:
         Corners of the box.
     """
 
-    rows: Float[np.ndarray, "V 3+D"]
+    rows: Float[np.ndarray, "V _"]
     signs: Int[np.ndarray, "V D"]
 
     def __init__(
@@ -133,7 +133,7 @@ class Vertices:
         self._append(len(self.rows), rows, bounds)
 
     def _append(
-        self, V: int, rows: Float[np.ndarray, "N 3+D"], bounds: Float[np.ndarray, "N D"]
+        self, V: int, rows: Float[np.ndarray, "N _"], bounds: Float[np.ndarray, "N D"]
     ) -> None:
         """Store rows behind the first V, after those with a sign in doubt have been corrected."""
         f = rows[:, 3:]
