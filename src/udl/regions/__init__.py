@@ -35,7 +35,10 @@ def count(
     beta: Sequence[Shaped[np.ndarray, "_"]],
     Omega: Sequence[Shaped[np.ndarray, "_ _"]],
     *,
-    box: Sequence[_exact.Number] | Sequence[Sequence[_exact.Number]] | None = None,
+    box: Sequence[_exact.Number]
+    | Sequence[Sequence[_exact.Number]]
+    | Shaped[np.ndarray, "..."]
+    | None = None,
     merge: bool = True,
 ) -> int:
     """Count the regions of a ReLU network with one or two inputs, exactly.
