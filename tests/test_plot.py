@@ -718,3 +718,18 @@ def test_field_refuses_a_transposed_function(ax):
 def test_field_refuses_a_flat_or_unknown_function(ax, F):
     with pytest.raises(ValueError, match=r"expected finite values that differ, .* got F from"):
         plot.field(ax, np.arange(4.0), np.arange(3.0), F)
+
+
+def test_field_keeps_no_corner_on_a_straight_line():
+    x = np.linspace(-1, 1, 61)
+    ax = Figure().subplots()
+    plane = plot.field(ax, x, x, x[None, :] + 0.3 * x[:, None], levels=[-0.5, 0.5])
+    for path in plane.get_paths():
+        assert len(path.vertices) == 2
+        np.testing.assert_allclose(np.abs(path.vertices[:, 1]), 1)  # from edge to edge
+    fills = [c for c in ax.collections if c is not plane]
+    assert sum(len(path.vertices) for fill in fills for path in fill.get_paths()) < 50
+    round_ = plot.field(Figure().subplots(), x, x, x[None, :] ** 2 + x[:, None] ** 2, levels=[0.5])
+    corners = round_.get_paths()[-1].vertices
+    assert len(corners) > 60
+    np.testing.assert_allclose(np.hypot(*corners.T), 0.5**0.5, rtol=1e-3)

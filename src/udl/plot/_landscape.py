@@ -10,6 +10,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_rgba
 from matplotlib.contour import QuadContourSet
 from matplotlib.lines import Line2D
+from matplotlib.path import Path
 from numpy.typing import ArrayLike, NDArray
 
 from udl.plot._style import BLUE, DIVERGING, INK, ORANGE, PAPER
@@ -266,7 +267,7 @@ def field(
             edges = np.unique([bottom, *sign * heights[sign * heights > bottom], most])
             middle = ((edges[1:] + edges[:-1]) / 2 - least) / (most - least)
             fills = [to_rgba(color, 0.04 + 0.5 * m) for m in middle]
-            ax.contourf(x1, x2, sign * F, levels=edges, colors=fills, zorder=0)
+            _straighten(ax.contourf(x1, x2, sign * F, levels=edges, colors=fills, zorder=0))
     zero = np.abs(heights) <= tiny
     ax.grid(visible=False)
     lines = ax.contour(
@@ -280,7 +281,30 @@ def field(
         zorder=1,
     )
     lines.levels = np.where(zero, 0.0, heights)
+    _straighten(lines)
     return lines
+
+
+def _straighten(contours: QuadContourSet) -> None:
+    """Drop corners that lie on a straight line.
+
+    There is one at each line of the grid. The contours of a piecewise linear function are straight
+    but for a few joints, and its picture would be most of its page.
+    """
+    paths = []
+    for old in contours.get_paths():
+        corners, codes = np.asarray(old.vertices), np.asarray(old.codes)
+        if len(corners) < 3:
+            paths.append(old)
+            continue
+        before, after = corners[1:-1] - corners[:-2], corners[2:] - corners[1:-1]
+        chord = np.hypot(*(before + after).T)
+        height = np.abs(before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0])
+        straight = height <= 1e-7 * np.ptp(corners, axis=0).max() * chord
+        inner = (codes[1:-1] == Path.LINETO) & (codes[2:] == Path.LINETO)
+        keep = np.concatenate([[True], ~(straight & inner), [True]])
+        paths.append(Path(corners[keep], codes[keep]))
+    contours.set_paths(paths)
 
 
 def _luminance(rgba: Any) -> float:
