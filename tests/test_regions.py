@@ -323,6 +323,10 @@ def test_two_inputs_are_counted_as_cells():
         ),
         (lambda: pieces([], []), "at least one layer"),
         (lambda: count(*random_network((3, 2, 1), 0)), r"one or two inputs, got .*\(2, 3\)"),
+        (
+            lambda: count(*random_network((1, 2, 1), 0), box=((0, 1), (0, 1))),
+            r"one input, got box=",
+        ),
         (lambda: zaslavsky(-1, 2), "D=-1"),
         (lambda: upper_bound((1,)), r"widths=\(1,\)"),
         (lambda: lower_bound((1, 0, 1)), r"widths=\(1, 0, 1\)"),
@@ -367,6 +371,57 @@ def test_the_lower_bound_for_a_shallow_network_is_reached():
         assert lower_bound((D_i, D, 1)) <= upper_bound((D_i, D, 1)) == zaslavsky(D, D_i)
         if D >= D_i:
             assert lower_bound((D_i, D, 1)) == zaslavsky(D, D_i)
+
+
+def test_weights_so_small_that_their_squares_vanish():
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        n = int(rng.integers(2, 9))
+        last = rng.integers(-9, 10, n - 1) / 3
+        last = np.append(last, -last) / 7  # cancels, whatever is rounded
+        beta = [np.zeros(1), np.full(len(last), 5.0), np.zeros(1)]
+        Omega = [np.full((1, 1), 2.0**133), np.ones((len(last), 1)), last[None] * 2.0**-565]
+        assert count(beta, Omega) == 1
+
+
+def test_the_order_of_joints_where_squares_overflow():
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        beta, Omega = map(list, random_network((1, 2, 2, 1), rng))
+        Omega[1][1] = Omega[1][0] * (1 + 1e-9 * rng.random())
+        beta[1][1] = beta[1][0]
+        beta, Omega = [b * 2.0**100 for b in beta], [Omega[0] * 2.0**100, *Omega[1:]]
+        beta[1], Omega[1] = beta[1] * 2.0**450, Omega[1] * 2.0**450
+        found, exact = pieces(beta, Omega), pieces(*fractions((beta, Omega)))
+        np.testing.assert_array_equal(found.pattern, exact.pattern)
+
+
+@settings(max_examples=150)
+@given(st.integers(0, 10**6), st.integers(4, 14))
+def test_nearly_the_same_joints_come_in_their_order(seed, digits):
+    beta, Omega = map(list, random_network((1, 3, 3, 1), seed))
+    Omega[1][1] = Omega[1][0] * (1 + 10.0**-digits)
+    beta[1][1] = beta[1][0] * (1 - 10.0**-digits)
+    found, exact = pieces(beta, Omega), pieces(*fractions((beta, Omega)))
+    np.testing.assert_array_equal(found.pattern, exact.pattern)
+
+
+def test_integers_that_float64_rounds_are_not_rounded():
+    beta = [np.array([-(2**53 + 1), -(2**53)]), np.zeros(1, dtype=int)]
+    Omega = [np.ones((2, 1), dtype=int), np.ones((1, 2), dtype=int)]
+    assert count(beta, Omega) == 3
+    as_numpy = np.array([np.int64(2**40 + 1), np.int64(3)], dtype=object)
+    beta = [as_numpy, np.zeros(1)]
+    Omega = [np.array([[2.0**40], [2.0**-40]]), np.array([[np.int64(2**40 + 1), 1]], dtype=object)]
+    assert count(beta, Omega) == 3
+    shallow_net = shallow([(-0.5, 1), (-1, 2)], (0, 1, 1))
+    assert count(*shallow_net, box=(np.float32(0), np.float32(1))) == 2
+    with pytest.raises(TypeError, match="float64 or less"):
+        count([np.zeros(1, dtype=np.longdouble)], [np.ones((1, 1))])
+
+
+def test_the_upper_bound_of_a_very_deep_network():
+    assert upper_bound((1, *[3] * 1500, 1)) == 4**1500
 
 
 def test_rounded_refuses_what_it_can_not_decide():

@@ -494,3 +494,11 @@ def test_layers_that_do_not_fit_are_refused():
     Omega[0][2, 1] = np.nan
     with pytest.raises(ValueError, match=r"finite numbers in Omega\[0\]"):
         cells(beta, Omega)
+
+
+def test_slopes_that_cancel_below_the_range_of_float64():
+    beta = [np.zeros(3), np.zeros(1)]
+    first = np.array([[0.5, 0.0], [0.5, 0.0], [1.0, 0.0]]) * 2.0**-540
+    found = cells(beta, [first, np.array([[1.0, 1.0, -1.0]]) * 2.0**-534])
+    assert found.linear.max() == 0
+    assert len(found.polygons) == 2

@@ -77,6 +77,8 @@ def count(
     D_i = np.shape(Omega[0])[-1] if len(Omega) else 1
     if D_i == 1:
         where = (-inf, inf) if where is None else where
+        if np.shape(where) != (2,):
+            raise ValueError(f"expected box (low, high) for one input, got box={box}")
         return len(pieces(beta, Omega, interval=where, merge=merge).pattern)
     if D_i != 2:
         raise ValueError(

@@ -1,7 +1,6 @@
 """How many linear regions a ReLU network of given widths can have."""
 
 from collections.abc import Sequence
-from functools import cache
 from math import comb, prod
 from operator import index
 
@@ -78,8 +77,8 @@ def upper_bound(widths: Sequence[int]) -> int:
 
     Notes
     -----
-    j_k is the dimension that layer k's active units cut down. A region whose image has few
-    dimensions left is cut into fewer parts by the layers behind.
+    A part on which j_k units of layer k are inactive has an image of at most D_k - j_k dimensions.
+    What has few dimensions left is cut into fewer parts by the layers behind.
 
     References
     ----------
@@ -93,17 +92,14 @@ def upper_bound(widths: Sequence[int]) -> int:
     """
     D_i, hidden = _split(widths)
 
-    @cache
-    def parts(k: int, dimension: int) -> int:
-        """Count the parts of a region whose image in layer k has at most that dimension."""
-        if k == len(hidden):
-            return 1
-        D = hidden[k]
-        return sum(
-            comb(D, j) * parts(k + 1, min(dimension, D - j)) for j in range(min(dimension, D) + 1)
-        )
-
-    return parts(0, D_i)
+    # From the last layer to the first: the parts of a region whose image there has d dimensions.
+    parts = [1] * (D_i + 1)
+    for D in reversed(hidden):
+        parts = [
+            sum(comb(D, j) * parts[min(d, D - j)] for j in range(min(d, D) + 1))
+            for d in range(D_i + 1)
+        ]
+    return parts[D_i]
 
 
 def lower_bound(widths: Sequence[int]) -> int:

@@ -25,6 +25,14 @@ Scaled = tuple[int, Shaped[np.ndarray, "_"], Shaped[np.ndarray, "_ _"]]
 _fraction = np.frompyfunc(Fraction, 2, 1)
 
 
+def as_fraction(number: Any) -> Fraction:
+    """Return a number as a fraction of Python's integers, which NumPy's are not."""
+    return Fraction(number.item() if isinstance(number, np.generic) else number)
+
+
+_fractions = np.frompyfunc(as_fraction, 1, 1)
+
+
 class Sweep(NamedTuple):
     """Activation regions from left to right: joints, function on each, and pattern."""
 
@@ -40,7 +48,7 @@ def sweep(
     interval: tuple[Any, Any],
 ) -> Sweep:
     """Find the activation regions of a network with one input; all numbers are fractions."""
-    ends = [None if abs(end) == inf else Fraction(end) for end in interval]
+    ends = [None if abs(end) == inf else as_fraction(end) for end in interval]
     joints = np.empty(0, dtype=object)
     h_slope, h_intercept = np.ones((1, 1), dtype=object), np.zeros((1, 1), dtype=object)
     pattern = np.zeros((1, 0), dtype=bool)
@@ -65,9 +73,19 @@ def sweep(
     return Sweep(joints, _fraction(S, scale), _fraction(I, scale), pattern)
 
 
+def given(array: Any) -> Shaped[np.ndarray, "..."]:
+    """Return an array that loses nothing: of objects, where integers are beyond float64."""
+    kept = np.asarray(array)
+    if kept.dtype.kind == "f" and kept.dtype.itemsize > 8:
+        raise TypeError(f"expected float64 or less, or objects, got an array of {kept.dtype}")
+    if kept.dtype.kind in "iu" and np.any((kept > 2**53) | (kept < -(2**53))):
+        kept = kept.astype(object)
+    return kept
+
+
 def integers(b: Shaped[np.ndarray, "_"], W: Shaped[np.ndarray, "_ _"]) -> Scaled:
     """Multiply a layer by the common denominator of its numbers."""
-    rows = np.frompyfunc(Fraction, 1, 1)(np.column_stack([b, W]))
+    rows = np.column_stack([_fractions(b), _fractions(W)])
     factor = lcm(*(number.denominator for number in rows.flat))
     rows = np.frompyfunc(int, 1, 1)(rows * factor)
     return factor, rows[:, 0], rows[:, 1:]

@@ -95,7 +95,8 @@ def pieces(
     >>> pieces(beta, Omega).slope
     array([[1.]])
     """
-    objects = any(np.asarray(array).dtype == object for array in (*beta, *Omega))
+    beta, Omega = [_exact.given(b) for b in beta], [_exact.given(W) for W in Omega]
+    objects = any(array.dtype == object for array in (*beta, *Omega))
     checked = layers([_floats(b) for b in beta], [_floats(W) for W in Omega])
     if checked.widths[0] != 1:
         raise ValueError(
@@ -106,7 +107,7 @@ def pieces(
         beta, Omega = checked
         try:
             ends = float(low), float(high)
-            if ends == (low, high):
+            if ends == (low, high) and _rounded.usual(checked, ends):
                 with np.errstate(all="ignore"):
                     return Pieces(*_rounded.sweep(checked, ends, merge=merge))
         except (Doubt, OverflowError):

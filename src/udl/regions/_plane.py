@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from udl._check import finite
 from udl._network import layers
-from udl.regions._exact import Number, Scaled
+from udl.regions._exact import Number, Scaled, given
 from udl.regions._vertices import EPS, Vertices, quotient
 
 _fraction = np.frompyfunc(Fraction, 2, 1)
@@ -106,12 +106,13 @@ def cells(
     >>> found.intercept[triangle], found.slope[triangle]
     (array([1.]), array([[0., 1.]]))
     """
+    beta, Omega = [given(b) for b in beta], [given(W) for W in Omega]
     checked = layers([_float(b) for b in beta], [_float(W) for W in Omega])
     if checked.widths[0] != 2:
         raise ValueError(
             f"expected a network with two inputs, got Omega[0].shape={checked.Omega[0].shape}"
         )
-    objects = any(np.asarray(array).dtype == object for array in (*beta, *Omega))
+    objects = any(array.dtype == object for array in (*beta, *Omega))
     vertices = Vertices(beta, Omega, checked, _corners(box))
     with np.errstate(all="ignore"):
         faces, pattern = _subdivide(vertices, len(beta) - 1)
@@ -237,6 +238,10 @@ def _linear(
     _, largest = _functions(sizes, np.ones_like(pattern[:1]))
     bound = 4 * EPS * sum(Omega.shape[1] + 2 for _, _, Omega in floats) * largest
     near = ~(np.abs(function[:, a] - function[:, b]) > bound).any(axis=(0, 2))
+    ways = [(1, np.sign(beta), np.sign(Omega)) for _, beta, Omega in sizes]
+    _, way = _functions(ways, np.ones_like(pattern[:1]))
+    if not np.all((way == 0) | ((largest > 1e-250) & (largest < 1e250))):
+        near[:] = True  # products may have lost digits that the bound does not see
     a, b = a[near], b[near]
     if len(a):
         few, place = np.unique(np.concatenate([a, b]), return_inverse=True)

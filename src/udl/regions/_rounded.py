@@ -44,6 +44,15 @@ class _Layer(NamedTuple):
     nodes: int
 
 
+def usual(network: Layers, interval: tuple[float, float]) -> bool:
+    """Tell whether no product along all layers can leave the range in which bounds hold."""
+    limit = 10.0 ** (120 / len(network.beta))
+    sizes = [np.abs([end for end in interval if np.isfinite(end)])]
+    sizes += [np.abs(b) for b in network.beta]
+    sizes += [np.abs(W).max(axis=1) for W in network.Omega]
+    return all(np.all((s == 0) | ((s > 1 / limit) & (s < limit))) for s in sizes)
+
+
 def sweep(network: Layers, interval: tuple[float, float], *, merge: bool) -> Sweep:
     """Find the regions of a network with one input, or raise Doubt."""
     nodes = _start(interval)
