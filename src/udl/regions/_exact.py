@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
 # What an end of an interval may be.
-Number = float | int | Fraction
+Number = float | int | Fraction | np.floating[Any] | np.integer[Any]
 
 # A layer in integers: a positive factor, and biases and weights multiplied by it.
 Scaled = tuple[int, Shaped[np.ndarray, "_"], Shaped[np.ndarray, "_ _"]]
