@@ -22,7 +22,8 @@ Number = float | int | Fraction | np.floating[Any] | np.integer[Any]
 # A layer in integers: a positive factor, and biases and weights multiplied by it.
 Scaled = tuple[int, Shaped[np.ndarray, "_"], Shaped[np.ndarray, "_ _"]]
 
-_fraction = np.frompyfunc(Fraction, 2, 1)
+# Numerator and denominator to fraction, elementwise.
+fraction = np.frompyfunc(Fraction, 2, 1)
 
 
 def as_fraction(number: Any) -> Fraction:
@@ -61,7 +62,7 @@ def sweep(
             break
         left, right = _at_ends(S, I, joints, ends)
         piece, unit = np.nonzero(left * right < 0)
-        found = _fraction(-I[piece, unit], S[piece, unit])
+        found = fraction(-I[piece, unit], S[piece, unit])
         refined = np.unique(np.concatenate([joints, found]))
         # A new piece lies in the old one that has as many old joints to its left.
         parent = np.append(0, np.searchsorted(joints, refined, side="right"))
@@ -70,7 +71,7 @@ def sweep(
         active = (left > 0) | (right > 0)
         h_slope, h_intercept = S * active, I * active
         pattern = np.hstack([pattern[parent], active])
-    return Sweep(joints, _fraction(S, scale), _fraction(I, scale), pattern)
+    return Sweep(joints, fraction(S, scale), fraction(I, scale), pattern)
 
 
 def given(array: Any) -> Shaped[np.ndarray, "..."]:
@@ -81,6 +82,11 @@ def given(array: Any) -> Shaped[np.ndarray, "..."]:
     if kept.dtype.kind in "iu" and np.any((kept > 2**53) | (kept < -(2**53))):
         kept = kept.astype(object)
     return kept
+
+
+def floats(array: Any) -> Shaped[np.ndarray, "..."]:
+    """Turn objects into floats, and leave other arrays as they are."""
+    return np.asarray(array, dtype=float if np.asarray(array).dtype == object else None)
 
 
 def integers(b: Shaped[np.ndarray, "_"], W: Shaped[np.ndarray, "_ _"]) -> Scaled:

@@ -97,7 +97,7 @@ def pieces(
     """
     beta, Omega = [_exact.given(b) for b in beta], [_exact.given(W) for W in Omega]
     objects = any(array.dtype == object for array in (*beta, *Omega))
-    checked = layers([_floats(b) for b in beta], [_floats(W) for W in Omega])
+    checked = layers([_exact.floats(b) for b in beta], [_exact.floats(W) for W in Omega])
     if checked.widths[0] != 1:
         raise ValueError(
             f"expected a network with one input, got Omega[0].shape={checked.Omega[0].shape}"
@@ -119,11 +119,6 @@ def pieces(
         return Pieces(*found)
     joints, slope, intercept = (_nearest(part) for part in found[:3])
     return Pieces(joints, slope, intercept, found.pattern)
-
-
-def _floats(array: Any) -> Shaped[np.ndarray, "..."]:
-    """Turn objects into floats, and leave other arrays as they are."""
-    return np.asarray(array, dtype=float if np.asarray(array).dtype == object else None)
 
 
 def _limits(interval: Any) -> tuple[Any, Any]:

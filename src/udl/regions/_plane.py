@@ -8,7 +8,6 @@ thing is ever decided: on which side of a line a vertex lies. `_vertices` does s
 """
 
 from collections.abc import Sequence
-from fractions import Fraction
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -17,10 +16,8 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from udl._check import finite
 from udl._network import layers
-from udl.regions._exact import Number, Scaled, given
+from udl.regions._exact import Number, Scaled, floats, fraction, given
 from udl.regions._vertices import EPS, Vertices, quotient
-
-_fraction = np.frompyfunc(Fraction, 2, 1)
 
 
 class Cells(NamedTuple):
@@ -107,7 +104,7 @@ def cells(
     (array([1.]), array([[0., 1.]]))
     """
     beta, Omega = [given(b) for b in beta], [given(W) for W in Omega]
-    checked = layers([_float(b) for b in beta], [_float(W) for W in Omega])
+    checked = layers([floats(b) for b in beta], [floats(W) for W in Omega])
     if checked.widths[0] != 2:
         raise ValueError(
             f"expected a network with two inputs, got Omega[0].shape={checked.Omega[0].shape}"
@@ -116,27 +113,21 @@ def cells(
     vertices = Vertices(beta, Omega, checked, _corners(box))
     with np.errstate(all="ignore"):
         faces, pattern = _subdivide(vertices, len(beta) - 1)
-        floats = [(1, b, W) for b, W in zip(*checked, strict=True)]
-        _, function = _functions(floats, pattern)
-        linear = _linear(faces, pattern, floats, function, vertices)
+        scaled = [(1, b, W) for b, W in zip(*checked, strict=True)]
+        _, function = _functions(scaled, pattern)
+        linear = _linear(faces, pattern, scaled, function, vertices)
     places = vertices.rows[:, 1:3]
     if objects or not np.isfinite(function).all():
         scale, function = _functions(vertices.integers, pattern)
-        function = _fraction(function, scale) if objects else quotient(function, scale)
+        function = fraction(function, scale) if objects else quotient(function, scale)
     if objects:
         rows = np.array([vertices.exact(v, len(beta) - 2)[:3] for v in range(len(places))])
-        places = _fraction(rows[:, 1:], rows[:, :1])
+        places = fraction(rows[:, 1:], rows[:, :1])
     last = faces != np.roll(faces, -1, axis=0)
     flat, ends = places[faces.T[last.T]], np.cumsum(last.sum(axis=0)).tolist()
     polygons = [flat[start:end] for start, end in pairwise([0, *ends])]
     function = function.swapaxes(0, 1)
     return Cells(polygons, function[:, :, 1:], function[:, :, 0], pattern, linear)
-
-
-def _float(array: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
-    """Turn objects into floats, and leave other arrays as they are."""
-    array = np.asarray(array)
-    return array.astype(float) if array.dtype == object else array
 
 
 def _corners(
@@ -146,7 +137,7 @@ def _corners(
     limits = np.asarray(box)
     if limits.shape != (2, 2):
         raise ValueError(f"expected box of shape (2, 2), got box.shape={limits.shape}")
-    finite(box=_float(limits))
+    finite(box=floats(limits))
     if not np.all(limits[:, 0] < limits[:, 1]):
         raise ValueError(f"expected limits (low, high) with low < high in box, got box={box}")
     (left, right), (low, high) = limits
