@@ -20,7 +20,8 @@ SOURCE = ROOT / "src" / "udl"
 FLOORS = (
     {"_check", "activations", "gradcheck", "plot"},
     {"_least_squares", "_network"},  # a part of linear; a part of deep and regions
-    {"linear", "shallow", "deep", "regions", "data"},
+    {"linear", "shallow", "deep", "regions", "losses", "optim", "autograd", "data"},
+    {"backprop"},
     {"web"},
 )
 FLOOR = {name: number for number, floor in enumerate(FLOORS) for name in floor}
@@ -31,7 +32,7 @@ MAY_NAME = {
     "matplotlib": {"plot"},
     "pandas": {"data"},
     "pooch": {"data"},
-    "scipy": {"activations"},
+    "scipy": {"activations", "losses"},
 }
 MAY_LOAD = {
     "torch": {"train", "gpt", "zoo"},
