@@ -5,6 +5,7 @@ hands plain arrays to these functions, so that the same thing looks the same on 
 """
 
 from udl.plot._data import axis_labels, data, line, residuals, squares
+from udl.plot._graph import graph
 from udl.plot._landscape import field, heatmap, loss_contours, path
 from udl.plot._network import network
 from udl.plot._regions import bands, cells
@@ -40,6 +41,7 @@ __all__ = [
     "cells",
     "data",
     "field",
+    "graph",
     "heatmap",
     "line",
     "loss_contours",
