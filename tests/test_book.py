@@ -574,6 +574,8 @@ def test_the_characters_of_a_style_sheet_are_found_with_their_fonts():
         mjx-c.mjx-c2B::before {padding: 0; content: "+"}
         mjx-c.mjx-c22::before {padding: 0; content: "\22"}
         mjx-c.mjx-c5C::before {padding: 0; content: "\\"}
+        mjx-c.mjx-c7B::before {padding: 0; content: "{"}
+        mjx-c.mjx-c7D::before {padding: 0; content: "}"}
         mjx-c.mjx-c2211.TEX-S2::before {padding: 0; content: "\2211 "}
     """
     css = extension("mathematics").page_rules(css).replace('content: "', 'content:"')
@@ -582,6 +584,8 @@ def test_the_characters_of_a_style_sheet_are_found_with_their_fonts():
         ("Main-Regular", "+"),
         ("Main-Regular", '"'),
         ("Main-Regular", "\\"),
+        ("Main-Regular", "{"),
+        ("Main-Regular", "}"),
         ("Size2-Regular", "\N{N-ARY SUMMATION}"),
     }
     assert extension("mathematics").characters(css) == expected

@@ -83,7 +83,8 @@ FONTS = {
     ".TEX-V": "Vector-Regular",
     ".TEX-VB": "Vector-Bold",
 }
-RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
+# A quoted brace ends no rule.
+RULE = re.compile(r'([^{}]+)\{((?:"(?:\\.|[^"\\])*"|[^{}"])*)\}')
 
 
 class Page(NamedTuple):
