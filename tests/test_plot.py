@@ -278,6 +278,21 @@ def test_network_refuses_missing_texts(ax):
         plot.network(ax, [["1", "x"], ["f"]], weights=[[["b"]]])
 
 
+def test_path_has_no_dots_that_cover_one_another(ax):
+    def dots(phis):
+        ax.clear()
+        plot.path(ax, phis)
+        drawing = io.StringIO()
+        ax.figure.savefig(drawing, format="svg")
+        return drawing.getvalue().count("<use")
+
+    ticks_and_start = dots(np.array([[0.0, 0.0], [1.0, 1.0]])) - 2
+    jumps = np.tile([[0.0, 0.0], [1.0, 1.0]], (30, 1))
+    assert dots(jumps) - ticks_and_start == 60
+    creep = np.linspace([0.0, 0.0], [1.0, 1.0], 5000)
+    assert 100 < dots(creep) - ticks_and_start < 200
+
+
 def test_path_marks_its_start(ax):
     phis = np.array([[2.0, -1.0], [1.0, 0.0], [0.5, 0.25]])
     np.testing.assert_array_equal(plot.path(ax, phis).get_xydata(), phis)

@@ -153,8 +153,16 @@ def path(
     phis = np.asarray(phis, dtype=np.float64)
     if phis.ndim != 2 or phis.shape[1] != 2 or len(phis) == 0:
         raise ValueError(f"expected phis of shape (T, 2), T >= 1, got phis.shape={phis.shape}")
+    # Dots of tiny steps would cover one another: one for each 1/150 of the diagonal is enough.
     (artist,) = ax.plot(
-        *phis.T, "o-", color=color, markersize=3.2, linewidth=1.4, label=label, zorder=4
+        *phis.T,
+        "o-",
+        color=color,
+        linewidth=1.4,
+        markersize=3.2,
+        markevery=1 / 150,
+        label=label,
+        zorder=4,
     )
     ax.plot(*phis[0], "o", color=color, markerfacecolor=PAPER, markersize=7, zorder=5)
     return artist
