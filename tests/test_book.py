@@ -568,6 +568,40 @@ def test_figures_of_a_page_are_drawn_once_in_the_colors_of_the_theme(drawings):
         assert f"var(--udl-{name.lower()})" in text
 
 
+def places(path: str) -> list[tuple[float, float]]:
+    """Follow the pen through a path of relative lines, as the SVG standard reads it."""
+    pen = first = (0.0, 0.0)
+    found = []
+    for ring in re.findall(r"m([^mz]*)", path):
+        numbers = [float(n) for n in re.findall(r"-?(?:\d+\.?\d*|\.\d+)", ring)]
+        for k in range(0, len(numbers), 2):
+            pen = pen[0] + numbers[k], pen[1] + numbers[k + 1]
+            first = first if k else pen
+            found.append(pen)
+        pen = first  # rings of this test are closed
+    return found
+
+
+def test_a_shortened_path_goes_through_the_same_places():
+    import numpy as np
+
+    short = extension("figures").short
+    points = np.random.default_rng(0).uniform(-300, 300, (400, 2))
+    points[5] = points[4]
+    rings = np.split(points, [3, 90, 92])
+    path = "".join(
+        "".join(f"{'L' if k else 'M'} {x:.6f} {y:.6f} \n" for k, (x, y) in enumerate(ring)) + "z\n"
+        for ring in rings
+    )
+    made = short(path)
+    np.testing.assert_allclose(places(made), points, atol=0.051)
+    assert made.count("z") == len(rings)
+    assert len(made) < 0.55 * len(path)
+    assert short("M 1 2 \nL 3 2.25 \n") == "m1 2 2 .2"
+    curve = "M 0 3 \nC 0.79 3 1.5 2.6 2.1 2.1 \nz"
+    assert short(curve) == curve
+
+
 def test_the_characters_of_a_style_sheet_are_found_with_their_fonts():
     css = r"""
         mjx-c.mjx-c1D465.TEX-I::before {padding: 0.442em 0.572em 0.011em 0; content: "x"}

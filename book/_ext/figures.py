@@ -56,6 +56,28 @@ def share_glyphs(svg: str, seen: set[str]) -> str:
     return GLYPH.sub(once, svg)
 
 
+POINT = r"-?[\d.]+ -?[\d.]+\s+"
+LINES = re.compile(rf"(M {POINT}(L {POINT})*(z\s+)?)+")
+
+
+def short(path: str) -> str:
+    """Write a path of straight lines with the steps between its points, in tenths of a point.
+
+    That halves a contour plot, and a tenth of a point is finer than the pixels of a page.
+    """
+    if not LINES.fullmatch(path + " "):
+        return path
+    at = start = (0, 0)
+    written = ""
+    for command, x, y, close in re.findall(r"([ML]) (\S+) (\S+)\s*(z?)", path):
+        to = round(10 * float(x)), round(10 * float(y))
+        start = to if command == "M" else start
+        steps = " ".join(f"{(b - a) / 10:g}" for a, b in zip(at, to, strict=True))
+        written += f"{'m' if command == 'M' else ' '}{steps}{close}"
+        at = start if close else to
+    return re.sub(r"(?<![\d.])0\.", ".", written).replace(" -", "-")
+
+
 def themed(svg: str, prefix: str, alt: str) -> str:
     """Return SVG markup ready to stand in a page: own ids, theme colors, a description."""
     svg = svg[svg.index("<svg") :]
@@ -65,6 +87,7 @@ def themed(svg: str, prefix: str, alt: str) -> str:
     svg = svg.replace(f'="{prefix}-data:', '="data:')
     svg = svg.replace("url(#", f"url(#{prefix}-").replace("xlink:href", "href")
     svg = re.sub(r' (version|xmlns:xlink)="[^"]*"', "", svg)
+    svg = re.sub(r' d="([^"]*)"', lambda m: f' d="{short(m[1])}"', svg)
     # A hundredth of a point is finer than any screen.
     svg = re.sub(r' (d|x|y)="[^"]*"', lambda m: re.sub(r"(\.\d\d)\d+", r"\1", m[0]), svg)
     for color, variable in colors().items():
