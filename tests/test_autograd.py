@@ -4,6 +4,7 @@ import copy
 import gc
 import math
 import operator
+import pickle
 import random
 import subprocess
 import sys
@@ -71,6 +72,7 @@ PAIRS = [
     ((0,), ()),
     ((0, 3), (3,)),
     ((2, 0), (2, 1)),
+    ((0, 1), (0, 3)),
 ]
 BINARY = {
     "+": (operator.add, torch.add),
@@ -139,6 +141,9 @@ def test_powers_of_zero_with_the_exponent_a_value():
     twin(operator.pow, torch.pow, bases, exponents)
     twin(lambda v: 0.0**v, lambda t: 0.0**t, 2.0)
     twin(lambda v: 2**v, lambda t: 2**t, np.array([-1.0, 0.0, 3.0]))
+    with np.errstate(divide="ignore"):
+        twin(operator.pow, torch.pow, np.array([0.0, 2.0]), np.array([-1.0, -1.0]))
+        twin(lambda v: 0.0**v, lambda t: 0.0**t, -2.0)
 
 
 UNARY = {
@@ -187,6 +192,54 @@ def test_at_a_corner_the_subgradient_is_that_of_torch():
     tied = Value([1.0, 3.0, 3.0, 0.0])
     tied.max().backward()
     assert tied.grad.tolist() == [0, 0.5, 0.5, 0]
+
+
+INFINITE = [
+    ("relu", Value.relu, torch.relu),
+    ("maximum", lambda v: maximum(v, v[::-1]), lambda t: torch.maximum(t, t.flip(0))),
+    ("minimum", lambda v: minimum(v, v[::-1]), lambda t: torch.minimum(t, t.flip(0))),
+    ("max", Value.max, torch.max),
+    ("min", Value.min, torch.min),
+    ("power 0", lambda v: v**0, lambda t: t**0),
+    ("powers", lambda v: v ** np.array([0, 1]), lambda t: t ** torch.tensor([0, 1])),
+]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [pytest.param(*functions, id=name) for name, *functions in INFINITE]
+)
+@pytest.mark.parametrize("data", [[-1.0, 2.0], [-1.0, np.nan], [np.nan, np.nan]])
+def test_what_was_not_chosen_gets_0_of_an_infinite_gradient(ours, theirs, data):
+    for slope in (1.0, np.inf):
+        x, t = Value(data), torch.tensor(data, dtype=torch.float64, requires_grad=True)
+        y, u = ours(x), theirs(t)
+        y.backward(np.full(y.shape, slope))
+        u.backward(torch.full(tuple(u.shape), slope, dtype=torch.float64))
+        np.testing.assert_array_equal(x.grad, t.grad.numpy())
+
+
+def test_the_root_of_a_dead_unit_is_flat():
+    for data in (-1.0, [-1.0]):
+        x = Value(data)
+        with np.errstate(divide="ignore"):
+            x.relu().sqrt().backward()
+        assert x.grad == 0
+        assert type(x.grad) is type(x.data)
+
+
+def test_the_exponent_of_0_is_flat_also_where_the_gradient_is_infinite():
+    v = Value(2.0)
+    (0.0**v).backward(np.inf)
+    assert v.grad == 0
+
+
+def test_no_overflow_on_the_way_to_a_gradient_that_is_finite():
+    a, b = Value(1e200), Value(1e160)
+    (a / b).backward(1e300)
+    assert b.grad == pytest.approx(-1e180, rel=1e-12)
+    x = Value(1e-100)
+    (x**2).backward(1e308)
+    assert x.grad == pytest.approx(2e208, rel=1e-12)
 
 
 MATRICES = [
@@ -277,6 +330,8 @@ def test_reshape_and_transpose_of_one_number():
     twin(lambda v: v.reshape(1, 1), lambda t: t.reshape(1, 1), 2.0)
     twin(lambda v: v.reshape(()), lambda t: t.reshape(()), np.array([[2.0]]))
     twin(lambda v: v.reshape(()) * v.T, lambda t: t.reshape(()) * t, 2.0)
+    twin(lambda v: v[None], lambda t: t[None], 2.0)
+    twin(lambda v: v[...] * v[()], lambda t: t[...] * t[()], 2.0)
 
 
 INDICES = [
@@ -544,6 +599,9 @@ def test_gradients_are_none_first_and_then_accumulate():
     assert x.grad == 8.0
     zero_grad([x])
     assert x.grad is None
+    x.grad = 2.0
+    zero_grad(x)
+    assert x.grad is None
     x.grad = 0
     (2 * x).backward()
     assert x.grad == 2.0
@@ -577,6 +635,52 @@ def test_gradients_of_leaves_do_not_share_memory():
     assert leaf.grad.tolist() == [1]
 
 
+def test_gradients_of_results_do_not_share_memory_while_they_add_up():
+    x = Value([1.0, 2.0])
+    h = x * 1
+    y = h + h
+    z = y * 1
+    z.backward([1, 1])
+    assert z.grad.tolist() == y.grad.tolist() == [1, 1]
+    assert h.grad.tolist() == x.grad.tolist() == [2, 2]
+
+
+def test_a_gradient_that_is_assigned():
+    x = Value([1.0, 2.0], name="x")
+    array = np.array([1.0, 2.0])
+    x.grad = array
+    array += 1
+    x.sum().backward()
+    assert x.grad.tolist() == [2, 3]
+    assert x.grad.dtype == np.float64
+    x.grad *= 2
+    assert x.grad.tolist() == [4, 6]
+    x.grad = 0
+    assert x.grad.tolist() == [0, 0]
+    for wrong in ([1.0], [[1.0, 2.0]], 1.0, [0.0]):
+        with pytest.raises(
+            ValueError, match=r"a gradient for the leaf 'x' with shape \(2,\), got shape \("
+        ):
+            x.grad = wrong
+    assert x.grad.tolist() == [0, 0]
+
+
+def test_refuse_a_gradient_that_is_no_number():
+    x = Value(1.0)
+    with pytest.raises(TypeError, match="expected real numbers"):
+        x.grad = "text"
+
+
+def test_no_gradient_changes_if_one_overflows():
+    x, b = Value(1.0), Value(1.0)
+    y = x * 2 + b
+    x.grad = b.grad = 1.7e308
+    with np.errstate(over="raise"), pytest.raises(FloatingPointError):
+        y.backward(1e308)
+    assert x.grad == b.grad == 1.7e308
+    assert y.grad is None
+
+
 def test_one_leaf_in_many_places():
     x = Value(2.0)
     y = x
@@ -589,8 +693,11 @@ def test_one_leaf_in_many_places():
 @pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
 def test_a_root_with_one_number_needs_no_seed(shape):
     x = Value(np.full(shape, 3.0))
-    (x * x).backward()
+    y = x * x
+    y.backward()
     assert x.grad == np.full(shape, 6.0)
+    assert type(x.grad) is type(y.grad) is type(x.data)
+    assert np.shape(y.grad) == shape
 
 
 def test_a_root_with_several_numbers_needs_a_seed_of_its_shape():
@@ -606,6 +713,8 @@ def test_a_root_with_several_numbers_needs_a_seed_of_its_shape():
         ):
             y.backward(seed)
     assert y.grad is None
+    with pytest.raises(ValueError, match=r"one number, or a seed, got the leaf with shape \(0,\)"):
+        Value(np.zeros(0)).backward()
     y.backward([1, 2])
     assert y.grad.tolist() == [1, 2]
 
@@ -639,6 +748,46 @@ def test_data_assigned_between_forward_and_backward(change, data):
     with pytest.raises(RuntimeError, match="run the forward pass again"):
         loss.backward()
     assert [node.name for node in trace(loss).nodes if not node.parents] == ["w", "b"]
+
+
+GUARDED = [
+    ("where", lambda v: where(np.array([True, False]), v, 0.0)),
+    ("stack", lambda v: stack([v, v])),
+    ("concatenate", lambda v: concatenate([v, v])),
+    ("sum", lambda v: v.sum()),
+    ("index", lambda v: v[0]),
+    ("+", lambda v: v + 1),
+]
+
+
+@pytest.mark.parametrize("function", [pytest.param(f, id=name) for name, f in GUARDED])
+def test_data_assigned_right_after_or_right_before_one_operation(function):
+    x = Value([1.0, 2.0])
+    y = function(x)
+    x.data = [3.0, 4.0]
+    with pytest.raises(RuntimeError, match="got new data after"):
+        y.backward(np.ones(y.shape))
+    y = function(x)
+    y.backward(np.ones(y.shape))
+    assert x.grad is not None
+
+
+PARTS = [
+    lambda v: v[0],
+    lambda v: v[:, 1],
+    lambda v: v.T,
+    lambda v: v.reshape(4),
+    lambda v: +v * 1,
+]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_of_a_leaf_stays_when_the_leaf_changes(part):
+    x = Value([[1.0, 2.0], [3.0, 4.0]])
+    y = part(x)
+    before = y.data.copy()
+    x.data -= 1
+    assert (y.data == before).all()
 
 
 def test_another_leaf_may_change():
@@ -767,6 +916,46 @@ def test_nan_backward_names_operation_and_node():
     assert np.isnan(x.grad)
 
 
+def test_one_nan_among_numbers_is_enough():
+    x = Value([0.0, 1.0], name="x")
+    with detect_nan(), np.errstate(divide="ignore"):
+        with pytest.raises(FloatingPointError, match="NaN in the result of sqrt"):
+            (x - [1.0, 0.0]).sqrt()
+        with pytest.raises(FloatingPointError, match=r"gradient of the result of \*"):
+            ((x * [0.0, 1.0]).sqrt() * [0.0, 1.0]).sum().backward()
+    assert x.grad is None
+
+
+def test_nan_that_comes_up_where_gradients_add_up():
+    x = Value(1.0, name="x")
+    h = x * 1
+    h.name = "h"
+    y = stack([h, -h])
+    with pytest.raises(FloatingPointError, match=r"gradient of the result 'h' of .*, back from"):
+        with detect_nan():
+            y.backward([np.inf, np.inf])
+    x.grad = np.inf
+    with pytest.raises(FloatingPointError, match=r"the leaf 'x' with .* of earlier passes"):
+        with detect_nan():
+            h.backward(-np.inf)
+    with pytest.raises(FloatingPointError, match=r"gradient of the result 'h' .*, the seed"):
+        with detect_nan():
+            h.backward(np.nan)
+    assert x.grad == np.inf
+    assert h.grad is y.grad is None
+
+
+def test_detect_nan_within_detect_nan():
+    x = Value(-1.0)
+    with detect_nan():
+        with detect_nan():
+            pass
+        with pytest.raises(FloatingPointError):
+            x.log()
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(x.log().data)
+
+
 def test_trace():
     x, w = Value([1.0, 2.0], name="x"), Value(3.0, name="w")
     h = w * x
@@ -880,11 +1069,23 @@ def test_a_number_is_a_float_to_look_at():
         (Value(2.0, name="x"), "Value(2.0, name='x')"),
         (Value([1.0, 2.5]), "Value([1. , 2.5])"),
         (Value([1.0], name="w") * 2, "Value([2.])"),
-        (Value(np.zeros((0, 2))), "Value([])"),
+        (Value([[1.0, 2.5], [3.0, 4.0]]), "Value([[1. , 2.5],\n       [3. , 4. ]])"),
     ],
 )
 def test_what_is_shown(value, text):
     assert repr(value) == str(value) == text
+
+
+def test_format():
+    x = Value(2.0, name="x")
+    assert f"{x * 1.23456:.3f} {Value([[0.5]]):5.1%} {x}" == "2.469 50.0% Value(2.0, name='x')"
+    with pytest.raises(ValueError, match="size 1"):
+        f"{Value([1.0, 2.0]):.3f}"
+
+
+def test_plus_is_the_value_itself():
+    x = Value(2.0)
+    assert +x is x
 
 
 def test_comparisons_are_plain_and_elementwise():
@@ -909,11 +1110,23 @@ def test_a_value_is_its_own_key():
     assert {x: "x", twin_of_x: "twin"}[x] == "x"
 
 
-def test_a_leaf_can_be_copied():
+COPIES = [copy.copy, copy.deepcopy, lambda thing: pickle.loads(pickle.dumps(thing))]
+
+
+@pytest.mark.parametrize("copied", COPIES)
+def test_a_leaf_can_be_copied(copied):
     x = Value([1.0, 2.0], name="x")
-    y = copy.deepcopy(x)
+    x.sum().backward()
+    y = copied(x)
     y.data -= 1
     assert (x.data.tolist(), y.data.tolist(), y.name) == ([1, 2], [0, 1], "x")
+    assert y.grad is None
+    z = y * copied(Value(3.0))
+    z.backward([1, 1])
+    assert y.grad.tolist() == [3, 3]
+    with pytest.raises(TypeError, match=r"got the result of \* with shape \(2,\): detach\(\) it"):
+        copied(z)
+    assert copied(z.detach()).data.tolist() == [0, 3]
 
 
 REFUSED = ["text", None, 1j, object(), np.array(["a"]), np.array([1j]), {"a": 1}]
@@ -939,10 +1152,25 @@ def test_refuse_numpy_functions_of_a_value():
             function(x)
     with pytest.raises(TypeError, match=r"its numbers are in \.data"):
         np.zeros(3)[x]
-    with pytest.raises(TypeError):
-        Value([x, x])
-    with pytest.raises(TypeError, match=r"expected truth values, got condition\.dtype=float64"):
-        where([1.0, 0.0], x, x)
+    for things in ([x, x], [Value(1.0), 2.0]):
+        with pytest.raises(TypeError, match="stack joins values"):
+            Value(things)
+    for function in (np.sum, np.mean, np.max, np.min):
+        with pytest.raises(
+            TypeError, match=rf"np\.{function.__name__}, got a Value: it has methods"
+        ):
+            function(x)
+
+
+def test_refuse_conditions_and_axes_of_other_types():
+    x = Value([1.0, 2.0])
+    for condition in ([1.0, 0.0], np.array([1, 0]), [], 1):
+        with pytest.raises(
+            TypeError, match=r"truth values, got condition\.dtype=\w+, condition\.shape=\("
+        ):
+            where(condition, x, x)
+    with pytest.raises(TypeError, match="to join along, got axis=None"):
+        concatenate([x, x], axis=None)
 
 
 def test_refuse_the_rows_and_length_of_one_number():

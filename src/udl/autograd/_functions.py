@@ -89,7 +89,10 @@ def where(
     """
     condition = np.asarray(condition)
     if condition.dtype != bool:
-        raise TypeError(f"expected truth values, got condition.dtype={condition.dtype}")
+        raise TypeError(
+            "expected truth values, "
+            f"got condition.dtype={condition.dtype}, condition.shape={condition.shape}"
+        )
     y: Array = np.where(condition, _numbers(left), _numbers(right))
     rules = [partial(_masked, condition), partial(_masked, ~condition)]
     return _gathered("where", y[()], [left, right], rules)
@@ -110,11 +113,18 @@ def concatenate(values: Iterable[Operand], axis: int = 0) -> Value:
     Value
         The parts one after the other.
 
+    Raises
+    ------
+    TypeError
+        If the axis is None: ``reshape(-1)`` the parts first.
+
     Examples
     --------
     >>> concatenate([Value([1.0, 2.0]), [3.0]])
     Value([1., 2., 3.])
     """
+    if axis is None:
+        raise TypeError("expected the number of an axis to join along, got axis=None")
     values = list(values)
     parts = [_numbers(value) for value in values]
     y = np.concatenate(parts, axis=axis)

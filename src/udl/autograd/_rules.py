@@ -42,11 +42,14 @@ def _times(g: Array, other: Array, operand: Array) -> Array:
 
 
 def _power_base(g: Array, a: Array, b: Array, y: Array) -> Array:
-    return g * b * a ** (b - (b != 0))  # b a^(b-1), and 0 for a^0, also where a is 0
+    if b.ndim or b == 0:
+        g = np.where(b == 0, 0.0, g)[()]  # a^0 is flat, also where a is 0 or g infinite
+    return g * (b * a ** (b - (b != 0)))
 
 
 def _power_exponent(g: Array, a: Array, b: Array, y: Array) -> Array:
-    return g * y * np.log(np.where((a == 0) & (b >= 0), 1.0, a)[()])  # 0^b stays 0
+    flat = (a == 0) & (b >= 0)  # 0^b stays 0
+    return np.where(flat, 0.0, g)[()] * (y * np.log(np.where(flat, 1.0, a)[()]))
 
 
 def _matmul_left(g: Array, a: Array, b: Array, y: Array) -> Array:
@@ -65,9 +68,16 @@ def _matmul_right(g: Array, a: Array, b: Array, y: Array) -> Array:
     return a.swapaxes(-1, -2) @ g
 
 
-def _larger(a: Array, b: Array) -> Array:
-    """Return 1 where a > b, 0 where a < b, and where they tie a half, so that both share."""
-    return (a > b) + 0.5 * (a == b)
+def _if_larger(g: Array, a: Array, b: Array) -> Array:
+    """Choose g where a > b, 0 where a < b, and where they tie a half, so that both share."""
+    return np.where(a < b, 0.0, np.where(a == b, 0.5 * g, g))[()]
+
+
+def _relu(g: Array, a: Array, y: Array) -> Array:
+    """Choose g where y is not 0: to multiply by 0 would make NaN of an infinite g."""
+    if y.ndim:
+        return np.where(y, g, y)
+    return g if y else y
 
 
 # operation(a, b), and the rules for a and for b
@@ -75,16 +85,16 @@ BINARY: dict[str, tuple[Callable[..., Array], tuple[Rule, Rule]]] = {
     "+": (add, (lambda g, a, b, y: g, lambda g, a, b, y: g)),
     "-": (sub, (lambda g, a, b, y: g, lambda g, a, b, y: -g)),
     "*": (mul, (lambda g, a, b, y: _times(g, b, a), lambda g, a, b, y: _times(g, a, b))),
-    "/": (truediv, (lambda g, a, b, y: g / b, lambda g, a, b, y: -g * y / b)),
+    "/": (truediv, (lambda g, a, b, y: g / b, lambda g, a, b, y: -(g / b) * y)),
     "**": (pow, (_power_base, _power_exponent)),
     "@": (matmul, (_matmul_left, _matmul_right)),
     "maximum": (
         np.maximum,
-        (lambda g, a, b, y: g * _larger(a, b), lambda g, a, b, y: g * _larger(b, a)),
+        (lambda g, a, b, y: _if_larger(g, a, b), lambda g, a, b, y: _if_larger(g, b, a)),
     ),
     "minimum": (
         np.minimum,
-        (lambda g, a, b, y: g * _larger(b, a), lambda g, a, b, y: g * _larger(a, b)),
+        (lambda g, a, b, y: _if_larger(g, b, a), lambda g, a, b, y: _if_larger(g, a, b)),
     ),
 }
 
@@ -97,7 +107,7 @@ UNARY: dict[str, tuple[Rule, Rule]] = {
     "sqrt": (np.sqrt, lambda g, a, y: 0.5 * g / y),
     "sin": (np.sin, lambda g, a, y: g * np.cos(a)),
     "cos": (np.cos, lambda g, a, y: -g * np.sin(a)),
-    "relu": (lambda a: np.maximum(a, 0.0), lambda g, a, y: g * np.sign(y)),  # y is never negative
+    "relu": (lambda a: np.maximum(a, 0.0), _relu),
     "tanh": (np.tanh, lambda g, a, y: g * (1 - y * y)),
     "sigmoid": (_sigmoid, lambda g, a, y: g * y * (1 - y)),
     "softplus": (_softplus, lambda g, a, y: g * _sigmoid(a)),
@@ -120,9 +130,9 @@ def d_mean(g: Array, count: float, shape: tuple[int, ...], axis: Axes, keepdims:
 
 def d_extreme(g: Array, a: Array, y: Array, axis: Axes, keepdims: bool) -> Array:
     """Give g to the number that was the largest, or smallest; those that tie share it evenly."""
-    best = a == d_sum(y, a.shape, axis, keepdims)
-    share = best / np.add.reduce(best, axis=axis, keepdims=True)
-    return d_sum(g, a.shape, axis, keepdims) * share
+    best = (a == d_sum(y, a.shape, axis, keepdims)) | np.isnan(a)  # NaN, where there is one
+    count = np.add.reduce(best, axis=axis, keepdims=True)
+    return np.where(best, d_sum(g, a.shape, axis, keepdims) / count, 0.0)[()]
 
 
 def d_reshape(g: Array, shape: tuple[int, ...]) -> Array:

@@ -43,7 +43,8 @@ class Value:
     Parameters
     ----------
     data : number or array of any shape
-        Real numbers; they are copied, as float64.
+        Real numbers; they are copied, as float64. Those of another value are copied, too: no
+        gradient goes back to it.
     name : str
         What to call it in error messages and in a drawing of the graph.
 
@@ -55,7 +56,10 @@ class Value:
     Notes
     -----
     A value that you make is a *leaf*. Its ``data`` may be assigned, also by ``-=``; the shape
-    stays. A value that is computed is a *result*. Its arrays are read-only.
+    stays. A value that is computed is a *result*. Its arrays are read-only. After ``-=``, ``data``
+    is the same array as before: to keep a history, append ``w.data.copy()``.
+
+    A leaf can be copied and pickled, without its gradient; a result after :meth:`detach`.
 
     Operations are those of NumPy: ``+ - * / ** @``, ``value[index]``, and the methods below.
     Comparisons give plain truth values, ``==`` too, elementwise and without a gradient. A value
@@ -122,8 +126,13 @@ class Value:
         return None if self._grad is None else _shown(self._grad, read_only=bool(self._parents))
 
     @grad.setter
-    def grad(self, grad: Shown | int | None) -> None:
-        self._grad = grad
+    def grad(self, grad: Plain | None) -> None:
+        g = None if grad is None else _copy(grad)
+        if g is not None and g.shape != self._data.shape:
+            if g.ndim or g != 0:  # a plain 0 stands for zeros of any shape
+                raise ValueError(f"expected a gradient for {label(self)}, got shape {g.shape}")
+            g = np.zeros(self.shape)
+        self._grad = g
 
     @property
     def parents(self) -> tuple["Value", ...]:
@@ -194,17 +203,21 @@ class Value:
                 part = rule(g, *node._saved)
                 if part.shape != parent._data.shape:
                     part = unbroadcast(part, parent._data.shape)
-                if _detecting and np.isnan(part).any():
-                    raise FloatingPointError(
-                        f"NaN in the gradient of {label(parent)}, back from {label(node)}"
-                    )
                 others = gradient.get(parent)
-                gradient[parent] = part if others is None else others + part
-        for node, g in gradient.items():
-            if node._grad is not None:
-                node._grad = node._grad + g
-            else:  # results may share an array; a leaf has its own, to be changed in place
-                node._grad = g if node._parents else g.copy()
+                if others is not None:
+                    part = others + part
+                if _detecting:
+                    _look_for_nan(part, parent, f"back from {label(node)}")
+                gradient[parent] = part
+        totals = [  # results may share an array; a leaf has its own, to be changed in place
+            node._grad + g if node._grad is not None else g if node._parents else g.copy()
+            for node, g in gradient.items()
+        ]
+        if _detecting:
+            for node, g in zip(gradient, totals, strict=True):
+                _look_for_nan(g, node, "with that of earlier passes")
+        for node, g in zip(gradient, totals, strict=True):  # from here on nothing can fail
+            node._grad = g
 
     def __add__(self, other: Operand) -> "Value":
         return binary("+", self, other)
@@ -241,6 +254,9 @@ class Value:
 
     def __rmatmul__(self, other: Operand) -> "Value":
         return binary("@", other, self)
+
+    def __pos__(self) -> "Value":
+        return self
 
     def __neg__(self) -> "Value":
         return unary("neg", self)
@@ -318,20 +334,20 @@ class Value:
         """Return the numbers in another shape; a length of -1 is worked out."""
         a = self._data
         lengths: Any = shape[0] if len(shape) == 1 else shape
-        y = a.reshape(lengths)[()]
+        y = _part(self, a.reshape(lengths))
         return result(y, "reshape", (self,), (d_reshape,), (a.shape,))
 
     def transpose(self, *axes: int | Sequence[int]) -> "Value":
         """Return the value with its axes in the order given, by default reversed."""
         a = self._data
         order = np.ravel(axes) if axes else np.arange(a.ndim)[::-1]
-        y = np.transpose(a, order)[()]
+        y = _part(self, np.transpose(a, order))
         back = np.argsort(order % max(a.ndim, 1))
         return result(y, "transpose", (self,), (d_transpose,), (back,))
 
     def __getitem__(self, index: Any) -> "Value":
         a = self._data
-        return result(a[index][()], "index", (self,), (d_index,), (a.shape, index))
+        return result(_part(self, a[index]), "index", (self,), (d_index,), (a.shape, index))
 
     def __len__(self) -> int:
         if not self.ndim:
@@ -346,7 +362,7 @@ class Value:
         return Value(self, self.name)
 
     def item(self) -> float:
-        """Return the one number as a float."""
+        """Return the one number as a float, a constant: no gradient comes back through it."""
         return float(self._data.item())
 
     __float__ = item
@@ -373,11 +389,28 @@ class Value:
         return _compared(self._data >= _bare(other))
 
     def __array__(self, *_: Any, **__: Any) -> Any:
-        raise TypeError("expected plain numbers, got a Value: its numbers are in .data")
+        raise TypeError(
+            "expected plain numbers, got a Value: its numbers are in .data; stack joins values"
+        )
+
+    def __array_function__(self, function: Any, *_: Any) -> Any:
+        raise TypeError(
+            f"expected plain numbers in np.{function.__name__}, got a Value: it has methods, such "
+            "as .sum(), and its numbers are in .data; stack and concatenate join values"
+        )
+
+    def __reduce__(self) -> tuple[type["Value"], tuple[Shown, str]]:
+        if self._parents:
+            raise TypeError(f"expected a leaf to copy or pickle, got {label(self)}: detach() it")
+        return Value, (self.data, self.name)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
 
     def __repr__(self) -> str:
-        data = self.data
-        text = np.array2string(data, separator=", ") if isinstance(data, np.ndarray) else data
+        text = str(self.data)
+        if self.ndim:
+            text = np.array2string(self._data, separator=", ", prefix="Value(")
         return f"Value({text}, name={self.name!r})" if self.name else f"Value({text})"
 
 
@@ -461,6 +494,11 @@ def label(value: Value) -> str:
     return f"the {kind} with shape {value.shape}"
 
 
+def _part(value: Value, numbers: Array) -> Array:
+    """Return a part of the numbers of a value: of a leaf a copy, for its array may change."""
+    return numbers[()] if value._parents else numbers.copy()[()]
+
+
 def _copy(data: Operand) -> Array:
     numbers = data._data if isinstance(data, Value) else constant(data)
     return numbers.copy() if isinstance(numbers, np.ndarray) else numbers
@@ -472,10 +510,17 @@ def _seed(root: Value, seed: Plain | None) -> Array:
         g = _copy(seed)
         if g.shape != root.shape:
             raise ValueError(f"expected a seed for {label(root)}, got shape {g.shape}")
+        if _detecting:
+            _look_for_nan(g, root, "the seed")
         return g
     if root.size != 1:
         raise ValueError(f"expected a root that is one number, or a seed, got {label(root)}")
     return np.ones(root.shape)[()]
+
+
+def _look_for_nan(g: Array, value: Value, where: str) -> None:
+    if np.isnan(g).any():
+        raise FloatingPointError(f"NaN in the gradient of {label(value)}, {where}")
 
 
 def _shown(numbers: Any, read_only: bool) -> Shown:
@@ -496,12 +541,12 @@ def _compared(truth: Any) -> Truth:
     return truth if isinstance(truth, np.ndarray) else bool(truth)
 
 
-def zero_grad(values: Iterable[Value]) -> None:
+def zero_grad(values: Iterable[Value] | Value) -> None:
     """Forget gradients: set ``grad`` of each value to None.
 
     Parameters
     ----------
-    values : values
+    values : values, or one
         Usually the parameters, before a backward pass.
 
     Examples
@@ -512,7 +557,7 @@ def zero_grad(values: Iterable[Value]) -> None:
     >>> x.grad is None
     True
     """
-    for value in values:
+    for value in [values] if isinstance(values, Value) else values:
         value.grad = None
 
 
