@@ -14,8 +14,8 @@ Tree = Any
 # A number, or a schedule: a function of the number of steps taken so far.
 Rate = float | int | Callable[[int], float | int]
 
-# Parameters that are updated together, while they and their averages stay in a processor's cache.
-BLOCK = 2**14
+# Numbers that are updated together, while they and their averages stay in a processor's cache.
+BLOCK = 2**15
 
 
 class State(NamedTuple):
@@ -35,7 +35,7 @@ class Optimizer(NamedTuple):
 
     The functions of :mod:`udl.optim` make optimizers. One of your own needs ``averages``, some of
     ``("m", "v")``, and ``update(alpha, t, work, g, phi, *averages)``: it gets vectors of one
-    length, changes phi and the averages in place, leaves g alone, and may use ``work`` for notes.
+    length, changes phi and the averages in place, only reads g, and may use ``work`` for notes.
     """
 
     alpha: Rate
@@ -110,12 +110,12 @@ class Optimizer(NamedTuple):
                 for block in _blocks(slope, *(tree[name] for tree in changing)):
                     self.update(alpha, state.t, *block)
         if not in_place:
-            phi, *averages = (walk(phi, lambda name, _, new=new: new[name]) for new in changing)
+            phi, *averages = (replaced(phi, new) for new in changing)
             state = state._replace(**dict(zip(self.averages, averages, strict=True)))
         return phi, state._replace(t=state.t + 1)
 
     def _leaves(self, phi: Tree, gradient: Tree, state: State) -> list[dict[str, Any]]:
-        """Return the leaves of the gradient, phi, and the averages, after a check that they fit."""
+        """Return the leaves of gradient, phi and averages, after a check that they fit."""
         parameters = _parameters(phi)
         slopes = _fitting("gradient", gradient, parameters)
         for name, slope in slopes.items():
@@ -126,10 +126,10 @@ class Optimizer(NamedTuple):
                 except ValueError as error:
                     raise ValueError(f"{error}, in step t={state.t}") from None
         found = [slopes, parameters]
-        for name in ("m", "v"):
-            kept = name in self.averages
-            memory = _fitting(f"state.{name}", getattr(state, name), parameters if kept else {})
-            found += [memory] if kept else []
+        for name in self.averages:
+            found.append(_fitting(f"state.{name}", getattr(state, name), parameters))
+        for name in {"m", "v"}.difference(self.averages):
+            _fitting(f"state.{name}", getattr(state, name), {})
         return found
 
 
@@ -153,6 +153,11 @@ def leaves(tree: Tree) -> dict[str, Any]:
     found: dict[str, Any] = {}
     walk(tree, found.setdefault)
     return found
+
+
+def replaced(tree: Tree, new: dict[str, Any]) -> Tree:
+    """Return a tree with new leaves in the places of their names."""
+    return walk(tree, lambda name, _: new[name])
 
 
 def rate(alpha: Rate, t: int) -> float:

@@ -232,7 +232,7 @@ def line_search(
     >>> line_search(lambda phi: phi**2, lambda phi: 2 * phi, 3.0, alpha=2.0)
     LineSearch(alpha=0.5, value=0.0, evaluations=4)
     """
-    positive(alpha=alpha)
+    positive(alpha=float(alpha))
     for name, number in (("factor", factor), ("share", share)):
         if not 0 < number < 1:
             raise ValueError(f"expected a number between 0 and 1, got {name}={number}")
@@ -241,18 +241,18 @@ def line_search(
     d = -g if direction is None else np.asarray(direction)
     same_shape(phi=start, gradient=g, direction=d)
     value = float(fun(start.copy()))
-    finite(gradient=g, direction=d, value=value)
+    finite(gradient=g, direction=d, value=np.asarray(value))
     slope = float(np.vdot(g, d))
     if not slope < 0:
         raise ValueError(f"expected a direction that leads down, got slope {slope:g} along it")
     length = float(alpha)
     for evaluations in itertools.count(2):
         point = start + length * d
+        if np.array_equal(point, start):
+            break
         found = float(fun(point))
         if found <= value + share * length * slope:
             return LineSearch(length, found, evaluations)
-        if np.array_equal(point, start):
-            break
         length *= factor
     raise ValueError(
         f"expected fun to fall along direction, as gradient says with slope {slope:g}, "
@@ -283,5 +283,5 @@ def _path(
 
 def _start(phi: Real[np.ndarray, "*shape"] | float | int) -> Float[np.ndarray, "*shape"]:
     """Return a point as a float64 array of its own, after a check that it is finite."""
-    finite(phi=phi)
+    finite(phi=np.asarray(phi))
     return np.array(phi, dtype=np.float64)

@@ -216,7 +216,7 @@ def rmsprop(
     (array([2.]), State(t=1, m=(), v=array([4.])))
     """
     _decay_rates(gamma=gamma)
-    positive(epsilon=epsilon)
+    positive(epsilon=float(epsilon))
 
     def update(alpha: float, t: int, work: Block, g: Block, phi: Block, v: Block) -> None:
         _blend(v, np.square(g, out=work), gamma, work)
@@ -337,7 +337,7 @@ def adamw(
     (array([2.85]), State(t=1, m=array([0.]), v=array([0.])))
     """
     _decay_rates(beta=beta, gamma=gamma)
-    positive(epsilon=epsilon)
+    positive(epsilon=float(epsilon))
     if not 0 <= decay < np.inf:
         raise ValueError(f"expected a decay of at least 0, and finite, got decay={decay}")
 
@@ -369,7 +369,7 @@ def _blend(average: Block, new: Block, decay: float | int, work: Block) -> None:
 def _optimizer(alpha: Rate, averages: tuple[str, ...], update: Callable[..., None]) -> Optimizer:
     """Return an optimizer, after a check of its learning rate."""
     if not callable(alpha):
-        positive(alpha=alpha)
+        positive(alpha=float(alpha))
     return Optimizer(alpha, averages, update)
 
 

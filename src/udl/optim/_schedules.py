@@ -44,7 +44,7 @@ def step_schedule(
     >>> [schedule(t) for t in range(5)]
     [1.0, 1.0, 0.5, 0.5, 0.25]
     """
-    positive(alpha=alpha, factor=factor)
+    positive(alpha=float(alpha), factor=float(factor))
     count(every=every)
     return lambda t: float(alpha * factor ** (t // every))
 
@@ -99,7 +99,7 @@ def cosine_schedule(
     >>> [round(schedule(t), 3) for t in range(8)]
     [0.333, 0.667, 1.0, 0.854, 0.5, 0.146, 0.0, 0.0]
     """
-    positive(alpha=alpha)
+    positive(alpha=float(alpha))
     count(steps=steps)
     if warmup != 0:
         count(warmup=warmup)
