@@ -45,7 +45,7 @@ KERNELSPEC = re.compile(r"(?<=\n)kernelspec:\n((?:[ \t]+.*\n)+)")
 REPORT = """
 import json, platform, sys
 from importlib.metadata import version
-_names = ("udl", "numpy", "matplotlib", "pandas", "torch")
+_names = ("udl", "numpy", "matplotlib", "pandas", "scipy", "torch")
 _torch = sys.modules.get("torch")
 _data = sys.modules.get("udl.data")
 print(json.dumps({
