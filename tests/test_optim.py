@@ -789,10 +789,10 @@ def test_step_refuses_to_overwrite_what_is_read_only() -> None:
     ("phi", "message"),
     [
         (np.arange(3), "float64 or float32 in phi, got int64"),
-        ([np.ones(2), 1.0], r"in phi\[1\], got float"),
+        ([np.ones(2), 1.0], r"in phi\[1\], got a float"),
         ({"a": np.ones(2, np.float16)}, r"in phi\['a'\], got float16"),
         (Layers((np.ones(1) * 1j,), ()), r"in phi.beta\[0\], got complex128"),
-        (None, "in phi, got NoneType"),
+        (None, "in phi, got a NoneType"),
     ],
 )
 def test_parameters_are_refused(phi, message) -> None:
@@ -913,3 +913,86 @@ def slope(phi: Any) -> Any:
 def test_paths_refuse(call, error, message) -> None:
     with pytest.raises(error, match=message):
         call(optim.gradient_descent(0.1))
+
+
+def test_line_search_ends_where_rounding_leaves_no_decrease():
+    for factor in (0.5, 0.6, 0.99):
+        with pytest.raises(ValueError, match="no decrease"):
+            optim.line_search(
+                lambda p: float(abs(p[0])), lambda p: np.ones(1), np.zeros(1), factor=factor
+            )
+    with pytest.raises(ValueError, match="no decrease"):
+        optim.line_search(lambda p: 1.0, lambda p: p, np.ones(2))
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint8, np.float16])
+def test_line_search_computes_the_slope_in_float64(kind):
+    slope = {np.int64: 4_000_000_000, np.uint8: 200, np.float16: 300}[kind]
+    found = optim.line_search(
+        lambda p: float(slope * p[0]), lambda p: np.array([slope], kind), np.ones(1), alpha=1e-3
+    )
+    assert found.evaluations == 2
+
+
+def test_line_search_takes_no_infinite_loss_and_does_not_warn():
+    found = optim.line_search(
+        lambda p: float(p[0] ** 2) if p[0] > 0 else -np.inf, lambda p: 2 * p, np.array([0.5])
+    )
+    assert np.isfinite(found.value)
+    assert optim.line_search(lambda p: p**4, lambda p: 4 * p**3, 1.0, alpha=1e100).value < 1
+
+
+def test_a_path_ends_whole_where_one_coordinate_is_lost():
+    path = optim.descend(
+        lambda p: np.array([np.clip(p[0], -1e300, 1e300), 0.0]),
+        np.array([1e300, 1.0]),
+        optim.gradient_descent(1e10),
+        4,
+    )
+    lost = np.isnan(path)
+    assert lost.any()
+    np.testing.assert_array_equal(lost[:, 0], lost[:, 1])
+
+
+def test_a_gradient_too_large_for_the_type_of_phi_is_refused():
+    phi = np.ones(3, np.float32)
+    optimizer = optim.adam(0.1)
+    with pytest.raises(ValueError, match="gradient"):
+        optimizer.step(phi, np.full(3, 1e39), optimizer.init(phi))
+
+
+def test_a_state_of_another_type_is_refused_before_anything_changes():
+    phi = [np.ones(2), np.ones(2)]
+    state = optim.State(0, [np.zeros(2), np.zeros(2, int)])
+    with pytest.raises(TypeError, match=r"state\.m\[1\]"):
+        optim.momentum(0.1).step(phi, [np.ones(2)] * 2, state, in_place=True)
+    np.testing.assert_array_equal(phi[0], 1.0)
+
+
+def test_nan_among_several_numbers_of_a_gradient_is_refused():
+    phi = np.ones(5)
+    optimizer = optim.gradient_descent(0.1)
+    with pytest.raises(ValueError, match=r"gradient\[3\]"):
+        optimizer.step(phi, np.array([0, 0, 0, np.nan, 0]), optimizer.init(phi))
+
+
+def test_a_schedule_does_not_grow_and_may_end_at_zero():
+    with pytest.raises(ValueError, match="at most 1"):
+        optim.step_schedule(1.0, 1, 10.0)
+    optimizer = optim.gradient_descent(lambda t: 0.0)
+    phi, _ = optimizer.step(np.ones(2), np.ones(2), optimizer.init(np.ones(2)))
+    np.testing.assert_array_equal(phi, 1.0)
+
+
+def test_defaults_are_the_usual_ones():
+    assert optim.step_schedule(1.0, 1)(1) == 0.1
+    for make in (optim.momentum, optim.nesterov):
+        optimizer = make(1.0)
+        _, state = optimizer.step(np.ones(1), np.ones(1), optimizer.init(np.ones(1)))
+        np.testing.assert_allclose(state.m, 0.1)
+
+
+def test_batches_count_with_small_integers_too():
+    rng = np.random.default_rng(0)
+    rows = [len(batch) for batch in optim.batches(np.uint8(250), np.uint8(200), rng)]
+    assert rows == [200, 50]

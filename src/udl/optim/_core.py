@@ -78,7 +78,8 @@ class Optimizer(NamedTuple):
             From :meth:`init`, or from the step before.
         in_place : bool
             Overwrite the arrays in phi and in the state, and return them. No two of them may share
-            memory. By default all stay as they are.
+            memory, nor may a leaf of the gradient with another leaf of phi. By default all stay
+            as they are.
 
         Returns
         -------
@@ -118,7 +119,10 @@ class Optimizer(NamedTuple):
         """Return the leaves of gradient, phi and averages, after a check that they fit."""
         parameters = _parameters(phi)
         slopes = _fitting("gradient", gradient, parameters)
-        for name, slope in slopes.items():
+        for name, leaf in slopes.items():
+            with np.errstate(over="ignore", invalid="ignore"):
+                slope = leaf.astype(parameters[name].dtype, copy=False)
+            slopes[name] = slope
             # The sum of squares is finite only where all are; if it is not, look closer.
             if not np.isfinite(np.vdot(slope, slope)):
                 try:
@@ -128,6 +132,12 @@ class Optimizer(NamedTuple):
         found = [slopes, parameters]
         for name in self.averages:
             found.append(_fitting(f"state.{name}", getattr(state, name), parameters))
+            for place, leaf in leaves(getattr(state, name)).items():
+                if getattr(leaf, "dtype", None) != parameters[place].dtype:
+                    raise TypeError(
+                        f"expected an array of {parameters[place].dtype} in state.{name}{place}, "
+                        f"got {getattr(leaf, 'dtype', type(leaf).__name__)}"
+                    )
         for name in {"m", "v"}.difference(self.averages):
             _fitting(f"state.{name}", getattr(state, name), {})
         return found
@@ -168,7 +178,7 @@ def rate(alpha: Rate, t: int) -> float:
     return now
 
 
-def count(**numbers: int) -> None:
+def count(**numbers: int | np.integer) -> None:
     """Refuse numbers that do not count something: an integer of at least 1."""
     for name, number in numbers.items():
         if isinstance(number, bool) or not isinstance(number, int | np.integer):
@@ -204,7 +214,7 @@ def _parameters(phi: Tree) -> dict[str, Float[np.ndarray, "..."]]:
     """Return the leaves of phi, after a check that steps can change them."""
     found = leaves(phi)
     for name, leaf in found.items():
-        kind = leaf.dtype if isinstance(leaf, np.ndarray) else type(leaf).__name__
+        kind = leaf.dtype if isinstance(leaf, np.ndarray) else f"a {type(leaf).__name__}"
         if kind not in (np.float64, np.float32):
             raise TypeError(f"expected an array of float64 or float32 in phi{name}, got {kind}")
     return found

@@ -130,7 +130,9 @@ def sgd(
     return _path((lambda phi, rows=rows: gradient(phi, rows) for rows in batched), phi, optimizer)
 
 
-def batches(I: int, size: int, rng: np.random.Generator) -> Iterator[Int[np.ndarray, " B"]]:
+def batches(
+    I: int | np.integer, size: int | np.integer, rng: np.random.Generator
+) -> Iterator[Int[np.ndarray, " B"]]:
     """Draw the batches of one epoch: each example once, in random order.
 
     Parameters
@@ -165,8 +167,8 @@ def batches(I: int, size: int, rng: np.random.Generator) -> Iterator[Int[np.ndar
         raise TypeError(
             f"expected a generator, np.random.default_rng(seed), got rng of type {kind}"
         )
-    order = rng.permutation(I)
-    return (order[start : start + size] for start in range(0, I, size))
+    order = rng.permutation(int(I))
+    return (order[start : start + int(size)] for start in range(0, int(I), int(size)))
 
 
 class LineSearch(NamedTuple):
@@ -216,8 +218,8 @@ def line_search(
     Raises
     ------
     ValueError
-        If the direction does not lead down, no length is short enough, the loss or gradient at phi
-        is not finite, shapes differ, or an argument is out of range.
+        If the direction does not lead down, as at a minimum, no length is short enough, the loss
+        or gradient at phi is not finite, shapes differ, or an argument is out of range.
 
     Notes
     -----
@@ -237,23 +239,28 @@ def line_search(
         if not 0 < number < 1:
             raise ValueError(f"expected a number between 0 and 1, got {name}={number}")
     start = _start(phi)
-    g = np.asarray(gradient(start.copy()))
-    d = -g if direction is None else np.asarray(direction)
+    slopes = gradient(start.copy())
+    finite(gradient=slopes)
+    g = np.asarray(slopes, dtype=np.float64)
+    if direction is not None:
+        finite(direction=direction)
+    d = -g if direction is None else np.asarray(direction, dtype=np.float64)
     same_shape(phi=start, gradient=g, direction=d)
     value = float(fun(start.copy()))
-    finite(gradient=g, direction=d, value=np.asarray(value))
+    finite(value=np.asarray(value))
     slope = float(np.vdot(g, d))
     if not slope < 0:
         raise ValueError(f"expected a direction that leads down, got slope {slope:g} along it")
     length = float(alpha)
-    for evaluations in itertools.count(2):
-        point = start + length * d
-        if np.array_equal(point, start):
-            break
-        found = float(fun(point))
-        if found <= value + share * length * slope:
-            return LineSearch(length, found, evaluations)
-        length *= factor
+    with np.errstate(over="ignore", invalid="ignore"):
+        for evaluations in itertools.count(2):
+            enough = value + share * length * slope
+            if enough == value:  # what is asked for is lost in rounding
+                break
+            found = float(fun(start + length * d))
+            if np.isfinite(found) and found <= enough:
+                return LineSearch(length, found, evaluations)
+            length *= factor
     raise ValueError(
         f"expected fun to fall along direction, as gradient says with slope {slope:g}, "
         f"got no decrease down to alpha={length:g}"
@@ -276,6 +283,8 @@ def _path(
                 if state.t == 0 or np.isfinite(slope).all():
                     point, state = optimizer.step(point, slope, state)
                 else:
+                    point = np.full_like(point, np.nan)
+                if np.isnan(point).any():
                     point = np.full_like(point, np.nan)
             path.append(point)
     return np.stack(path)

@@ -21,7 +21,7 @@ def step_schedule(
     every : int
         Number of steps with the same rate.
     factor : float
-        Positive.
+        Positive, and at most 1.
 
     Returns
     -------
@@ -30,7 +30,7 @@ def step_schedule(
     Raises
     ------
     ValueError
-        If an argument is not positive.
+        If an argument is not positive, or `factor` is above 1.
     TypeError
         If `every` is no integer.
 
@@ -45,6 +45,8 @@ def step_schedule(
     [1.0, 1.0, 0.5, 0.5, 0.25]
     """
     positive(alpha=float(alpha), factor=float(factor))
+    if factor > 1:
+        raise ValueError(f"expected a factor of at most 1, got factor={factor}")
     count(every=every)
     return lambda t: float(alpha * factor ** (t // every))
 
