@@ -189,13 +189,13 @@ def test_gradient_agrees_with_autograd(case: Case, reduction: str) -> None:
     np.testing.assert_allclose(gradient, tensors[case.by].grad.numpy(), rtol=1e-11, atol=1e-13)
 
 
-@pytest.mark.parametrize("reduction", ["sum", "mean"])
+@pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("case", CASES)
 def test_gradient_passes_the_check(case: Case, reduction: str) -> None:
     before, after = case.arguments[: case.by], case.arguments[case.by + 1 :]
     step = 1e-7 if case.loss == "categorical" else 1e-6  # sums of one allow no more
     assert_gradient(
-        lambda theta: call(case.loss, *before, theta, *after, reduction=reduction),
+        lambda theta: float(np.sum(call(case.loss, *before, theta, *after, reduction=reduction))),
         lambda theta: call(case.gradient, *before, theta, *after, reduction=reduction),
         np.asarray(case.arguments[case.by], dtype=np.float64),
         eps=step,
@@ -221,6 +221,35 @@ def test_everything_is_computed_in_float64(case: Case, dtype: type) -> None:
     assert call(case.loss, *few) == call(case.loss, *exact)
     assert call(case.gradient, *few).dtype == np.float64
     np.testing.assert_array_equal(call(case.gradient, *few), call(case.gradient, *exact))
+
+
+def small_numbers(case: Case) -> list[np.ndarray]:
+    """Return arguments that all types hold: 0 or 1 as targets, 1 as the spread."""
+    y, output, *spread = (np.asarray(a, dtype=np.float64) for a in case.arguments)
+    if case.loss == "categorical":
+        output = np.eye(K)[RNG.integers(0, K, I)]
+    else:
+        output = RNG.integers(0, 2, output.shape) + (case.loss == "poisson")
+    return [RNG.integers(0, 2, y.shape), output, *map(np.ones_like, spread)]
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+def test_parameters_of_any_type_are_taken_as_float64(case: Case, dtype: type) -> None:
+    few = [a.astype(dtype) for a in small_numbers(case)]
+    if dtype is np.float32 and case.loss != "categorical":
+        few[1] = few[1] * dtype(0.7)
+    exact = [a.astype(np.float64) for a in few]
+    assert call(case.loss, *few) == call(case.loss, *exact)
+    assert call(case.gradient, *few).dtype == np.float64
+    np.testing.assert_array_equal(call(case.gradient, *few), call(case.gradient, *exact))
+
+
+@pytest.mark.parametrize("spread", [np.float32(2), np.float64(2), np.int64(2), 2, np.array(2)])
+def test_a_spread_may_be_any_number(spread: Any) -> None:
+    y, mu = real(I), real(I)
+    for case in ("gaussian", "d_gaussian", "d_gaussian_variance", "laplace", "d_laplace_scale"):
+        np.testing.assert_array_equal(call(case, y, mu, spread), call(case, y, mu, 2.0))
 
 
 def test_unsigned_and_boolean_labels() -> None:
@@ -551,6 +580,59 @@ def test_a_mean_within_range_does_not_overflow_on_the_way() -> None:
     y, f = np.zeros(4), np.full(4, HUGE)
     assert losses.bernoulli_logits(y, f, reduction="mean") == pytest.approx(HUGE)
     assert losses.bernoulli_logits(y, f) == np.inf
+    y, f = np.zeros((4, 2)), np.zeros((4, 2))
+    f[0] = HUGE  # the sum of this row exceeds float64
+    assert losses.bernoulli_logits(y, f, reduction="mean") == pytest.approx(HUGE / 2)
+    assert losses.bernoulli_logits(y, f) == np.inf
+
+
+def test_sums_of_large_numbers_of_both_signs() -> None:
+    y, mu = np.zeros(100), np.repeat([0.0, 1.0], 50)
+    for name in ("d_laplace_scale", "d_gaussian_variance"):
+        for reduction in REDUCTIONS:
+            assert call(name, y, mu, 1e-308, reduction=reduction) == -np.inf
+    y, f = np.zeros(16), np.column_stack([np.zeros(16), np.repeat([HUGE, -HUGE], 8)])
+    for name in ("laplace_logits", "gaussian_logits"):
+        for reduction in ("sum", "mean"):
+            assert call(name, y, f, reduction=reduction) == 0
+
+
+def test_the_smallest_distances_count() -> None:
+    y, near = np.array([0.0, 1e-322]), np.array([1e-322, 0.0])
+    np.testing.assert_array_equal(losses.d_laplace(y, near), [1, -1])
+    assert losses.d_laplace(np.array([0.0]), np.array([5e-324]))[0] in (0, 1)
+
+
+def test_callers_who_raise_on_underflow_are_not_disturbed() -> None:
+    y, f = np.array([0, 1]), np.array([-1000.0, 1000.0])
+    pair, p = np.column_stack([f, -f]), np.array([1e-300, 1.0])
+    with np.errstate(all="raise"):
+        for name in (
+            "bernoulli_logits",
+            "poisson_logits",
+            "d_bernoulli_logits",
+            "d_poisson_logits",
+            "gaussian",
+            "d_gaussian",
+            "laplace",
+        ):
+            call(name, y, f)
+        for name in ("gaussian_logits", "laplace_logits", "categorical_logits"):
+            call(name, y, pair)
+            call(f"d_{name}", y, pair)
+        losses.softmax(pair)
+        losses.log_softmax(pair)
+        losses.entropy(p)
+        losses.cross_entropy(p[::-1], p)
+        losses.kl_divergence(p, p[::-1])
+
+
+def test_poisson_at_large_counts() -> None:
+    y = np.array([1e6])
+    stirling = np.log(2 * np.pi * y[0]) / 2 + 1 / (12 * y[0])
+    for value in (losses.poisson(y, y), losses.poisson_logits(y, np.log(y))):
+        assert value == pytest.approx(stirling, abs=1e-8)
+    assert np.isfinite(losses.poisson(np.array([2**53 - 1]), np.array([2.0**53])))
 
 
 def test_probabilities_at_the_edges() -> None:
@@ -569,7 +651,6 @@ def test_probabilities_at_the_edges() -> None:
     each = losses.poisson(y, rate, reduction="none")
     np.testing.assert_array_equal(each, [0, np.inf, HUGE, HUGE])
     np.testing.assert_array_equal(losses.d_poisson(y, rate), [1, -np.inf, 1, 1])
-    assert np.isfinite(losses.poisson(np.array([2**53]), np.array([2.0**53])))
 
 
 def test_entropies_at_the_edges() -> None:
@@ -608,7 +689,7 @@ REFUSED: list[tuple[str, tuple[Any, ...], str]] = [
     ("bernoulli", (np.ones((2, 2, 2)), np.ones((2, 2, 2))), "got y.shape=(2, 2, 2)"),
     ("bernoulli_logits", (np.ones(0), np.ones(0)), "got y.shape=(0,)"),
     ("categorical", (THREE, TWO), "row of lam for each entry of y, got y.shape=(3,), lam.sh"),
-    ("categorical_logits", (COLUMN, TWO), "vector of shape (I,), got y.shape=(3, 1)"),
+    ("categorical_logits", (COLUMN, TWO), "of class numbers, not one-hot, got y.shape=(3, 1)"),
     ("categorical_logits", (THREE, THREE), "matrix of shape (I, D), got f.shape=(3,)"),
     ("gaussian_logits", (THREE, COLUMN), "expected two columns in f, got f.shape=(3, 1)"),
     ("laplace_logits", (THREE, np.ones((3, 3))), "two columns in f, got f.shape=(3, 3)"),
@@ -628,9 +709,11 @@ REFUSED: list[tuple[str, tuple[Any, ...], str]] = [
     ("categorical_logits", (ONE * 0.5, TWO), "whole numbers from 0 to 1 in y, got y[0]=0.5"),
     ("categorical", (ONE, TWO * 1.1), "of one in lam.sum(axis=-1), got lam.sum(axis=-1)[0]=1.1"),
     ("categorical", (ONE, np.array([[1.5, -0.5]])), "from 0 to 1 in lam, got lam[0, 0]=1.5"),
-    ("poisson", (-ONE, ONE), f"whole numbers from 0 to {2**53} in y, got y[0]=-1.0"),
-    ("poisson_logits", (ONE * 1.5, ONE), f"whole numbers from 0 to {2**53} in y, got y[0]=1.5"),
-    ("poisson", (ONE * 1e300, ONE), f"whole numbers from 0 to {2**53} in y, got y[0]=1e+300"),
+    ("poisson", (-ONE, ONE), f"whole numbers from 0 to {2**53 - 1} in y, got y[0]=-1.0"),
+    ("poisson_logits", (ONE * 1.5, ONE), f"numbers from 0 to {2**53 - 1} in y, got y[0]=1.5"),
+    ("poisson", (ONE * 1e300, ONE), f"whole numbers from 0 to {2**53 - 1} in y, got y[0]=1e+300"),
+    ("poisson", (np.array([2**53 + 1]), ONE), f"from 0 to {2**53 - 1} in y, got y[0]=9007199"),
+    ("laplace", (ONE, ONE, 1e-309), "numbers of at least 1e-308 in b, got b=1e-309"),
     ("poisson", (ONE, ONE * -0.5), "numbers of at least 0 in rate, got rate[0]=-0.5"),
 ]  # fmt: skip
 
@@ -665,6 +748,12 @@ def test_an_unknown_reduction_is_refused(case: Case) -> None:
     for function in (case.loss, case.gradient):
         with pytest.raises(ValueError, match="'sum', 'mean' or 'none', got reduction='average'"):
             call(function, *case.arguments, reduction="average")
+
+
+def test_an_array_as_reduction_is_refused() -> None:
+    for function in (losses.gaussian, losses.d_gaussian):
+        with pytest.raises(ValueError, match=r"'none', got reduction=array\(\[1, 2\]\)"):
+            function(ONE, ONE, reduction=np.array([1, 2]))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -707,6 +796,23 @@ def test_probabilities_computed_in_float32_are_taken() -> None:
     assert abs(lam.astype(np.float64).sum(axis=1) - 1).max() > 1e-8
     value = losses.categorical(np.zeros(100, dtype=int), lam)
     assert value == pytest.approx(losses.categorical_logits(np.zeros(100, dtype=int), f), rel=1e-5)
+
+
+@pytest.mark.parametrize("off", [2e-6, -2e-6])
+def test_sums_beyond_the_tolerance_are_refused(off: float) -> None:
+    for p in (np.array([0.5, 0.5 + off]), np.array([1 + off, 0.0])):
+        with pytest.raises(ValueError, match=r"sums of one in|numbers from 0 to 1 in"):
+            losses.entropy(p)
+        with pytest.raises(ValueError, match=r"sums of one in|numbers from 0 to 1 in"):
+            losses.categorical(np.array([0]), p[None])
+
+
+@pytest.mark.parametrize("off", [5e-7, -5e-7])
+def test_sums_within_the_tolerance_are_taken(off: float) -> None:
+    assert losses.entropy(np.array([0.5, 0.5 + off])) == pytest.approx(np.log(2), abs=1e-6)
+    sure = np.array([1 + off, 0.0])
+    for value in (losses.entropy(sure), losses.categorical(np.array([0]), sure[None])):
+        assert 0 <= value < 1e-6
 
 
 def test_scipy_waits_until_it_is_needed() -> None:

@@ -14,19 +14,24 @@ loss                 targets y               parameters                         
 :func:`poisson`      counts 0, 1, 2, ...     rate of at least 0                  log rate
 ===================  ======================  ==================================  =================
 
-Each ``loss`` has its ``loss_logits``, and the gradient of each is named ``d_loss``.
+Each ``loss`` has its ``loss_logits``, and the gradient of each is named ``d_loss``. Targets have
+the shape (I,), or (I, D_o) for independent outputs. Classes, and the logits of :func:`gaussian`
+and :func:`laplace`, which are pairs of shape (I, 2), go with targets of shape (I,) alone.
 
 **Reduction.** ``"sum"`` adds up the examples. ``"mean"`` divides by their number I: by the number
 of rows, where PyTorch divides by that of all entries. ``"none"`` returns one loss an example, of
-shape (I,). A gradient is that of the reduced loss; with ``"none"``, of each example's own loss,
-which is the same as with ``"sum"``.
+shape (I,). A gradient is that of the reduced loss. With ``"none"`` it holds one gradient per
+example, as with ``"sum"``, added up where one number serves all.
 
 **Refused** with ValueError: shapes that differ (nothing is broadcast, but one number as the spread
-of all targets), empty arrays, NaN and infinity, targets and parameters out of their range, an
-unknown reduction. TypeError is raised where something does not hold real numbers.
+of all targets), empty arrays, NaN and infinity, targets and parameters out of their range,
+spreads below 1e-308, an unknown reduction. TypeError is raised where something does not hold real
+numbers.
 
-**Range.** There is no overflow on the way to a result within range. A result is infinite where
-the true one exceeds float64, or where the parameters exclude what was observed.
+**Range.** The loss of each entry, and each entry of a gradient, is infinite only where the true
+number exceeds float64, or where the parameters exclude what was observed. Where all entries are
+finite, a sum or mean within range does not overflow on the way. Distances between target and
+prediction below 1e-322 may count as 0.
 """
 
 from udl.losses._continuous import (

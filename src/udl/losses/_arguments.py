@@ -1,6 +1,6 @@
 """What all losses share: checks of their arguments, and the reduction over the examples."""
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Real, Shaped
@@ -11,14 +11,18 @@ Numbers = Real[np.ndarray, "*shape"] | Bool[np.ndarray, "*shape"]
 Labels = Real[np.ndarray, " I"] | Bool[np.ndarray, " I"]
 Floats = Float[np.ndarray, "*shape"]
 Matrix = Float[np.ndarray, "I D"]
-Loss = float | Any  # an array only for "none": for a type checker, callers have a float
 Reduction = Literal["sum", "mean", "none"]
 
-# Far results become infinity without a warning, as the losses promise.
-quiet = np.errstate(over="ignore", divide="ignore")
+if TYPE_CHECKING:
+    Loss = float | Any
+else:
+    Loss = float | Float[np.ndarray, " _"]
 
-LARGEST_COUNT = 2**53  # from here on float64 skips whole numbers
-SUM_TOLERANCE = 1e-6  # probabilities that were computed in float32 sum to one this well
+# Far results become infinity without a warning, as the losses promise.
+quiet = np.errstate(over="ignore", under="ignore", divide="ignore")
+
+LARGEST_COUNT = 2**53 - 1  # beyond, float64 cannot tell a whole number from its neighbor
+SUM_TOLERANCE = 1e-6  # rows computed in float32 sum to one this well, up to some 10,000 classes
 
 
 def same(**arrays: Shaped[np.ndarray, "..."]) -> list[Float[np.ndarray, "..."]]:
@@ -73,20 +77,19 @@ def probabilities(**arrays: Numbers) -> Floats:
     p = np.asarray(value, dtype=np.float64)
     if p.ndim == 0 or p.size == 0:
         raise ValueError(f"expected at least one number on an axis, got {name}.shape={p.shape}")
-    demand((p >= 0) & (p <= 1), "numbers from 0 to 1", **{name: p})
-    total = np.asarray(p.sum(axis=-1))
-    demand(abs(total - 1) <= SUM_TOLERANCE, "sums of one", **{f"{name}.sum(axis=-1)": total})
-    return p
+    demand((p >= 0) & (p <= 1 + SUM_TOLERANCE), "numbers from 0 to 1", **{name: p})
+    sums = np.asarray(p.sum(axis=-1))
+    demand(abs(sums - 1) <= SUM_TOLERANCE, "sums of one", **{f"{name}.sum(axis=-1)": sums})
+    return np.minimum(p, 1.0)
 
 
 def reduced(losses: Floats, reduction: Reduction) -> Loss:
     """Return the sum or the mean over the examples, or each example's loss."""
     known(reduction)
+    if reduction == "mean":
+        losses = losses / len(losses)  # first: a mean within range shall not overflow on the way
     each = losses.reshape(len(losses), -1).sum(axis=1)
-    if reduction == "none":
-        return np.asarray(each)
-    # Divided first: a mean within range shall not overflow on the way.
-    return float(np.sum(each / len(each) if reduction == "mean" else each))
+    return np.asarray(each) if reduction == "none" else total(each)
 
 
 def gradient(
@@ -95,10 +98,18 @@ def gradient(
     """Return the gradient of the reduced loss; that of a `shared` number adds all slopes up."""
     known(reduction)
     slopes = (slopes / len(slopes) if reduction == "mean" else slopes) + 0.0  # -0 becomes 0
-    return np.asarray(slopes.sum() if shared else slopes)
+    return np.asarray(total(slopes) if shared else slopes)
+
+
+def total(terms: Floats) -> float:
+    """Return the sum; infinities in `terms` all have one sign."""
+    # Without the scale, large terms of one sign could overflow before those of the other come,
+    # and inf - inf is NaN. A power of two leaves all digits as they are.
+    scale = 2.0 ** terms.size.bit_length()
+    return float(np.sum(terms / scale) * scale)
 
 
 def known(reduction: str) -> None:
     """Refuse a reduction that does not exist."""
-    if reduction not in ("sum", "mean", "none"):
+    if not isinstance(reduction, str) or reduction not in ("sum", "mean", "none"):
         raise ValueError(f"expected 'sum', 'mean' or 'none', got reduction={reduction!r}")

@@ -20,9 +20,11 @@ from udl.losses._arguments import (
     same,
 )
 
-Spread = float | int | Real[np.ndarray, "..."]
+Spread = float | int | np.floating | np.integer | Real[np.ndarray, "..."]
 Spreads = Float[np.ndarray, "..."]
 Pairs = Real[np.ndarray, "I 2"]
+
+SMALLEST_SPREAD = 1e-308  # its inverse, a slope, is still within range
 
 
 @quiet
@@ -104,7 +106,7 @@ def d_gaussian_variance(
     """
     h, variance = _half_error(y, mu, sigma2=sigma2)
     sigma = np.sqrt(variance)
-    z = 2 * abs(h / sigma)
+    z = 2 * (h / sigma)
     # The square of z may overflow where this product does not.
     slopes = 0.5 * ((1 - z) / sigma) * ((1 + z) / sigma)
     return gradient(slopes, reduction, shared=np.ndim(sigma2) == 0)
@@ -308,6 +310,7 @@ def _half_error(y: Numbers, mu: Numbers, **spread: Spread) -> tuple[Floats, Spre
     finite(**{name: width})
     width = width.astype(np.float64)
     demand(width > 0, "positive numbers", **{name: width})
+    demand(width >= SMALLEST_SPREAD, f"numbers of at least {SMALLEST_SPREAD}", **{name: width})
     y, mu = same(y=y, mu=mu, **({name: width} if width.ndim else {}))[:2]
     return mu / 2 - y / 2, width
 

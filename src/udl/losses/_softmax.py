@@ -1,18 +1,22 @@
 """Probabilities of classes: softmax, and how far one distribution is from another."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Float
 
 from udl._check import finite, same_shape
 from udl.losses._arguments import Floats, Numbers, probabilities, quiet
 
-Rows = float | Any  # an array where there are several rows
+if TYPE_CHECKING:
+    Rows = float | Any
+else:
+    Rows = float | Float[np.ndarray, "..."]
 
 
 @quiet
 def softmax(f: Numbers) -> Floats:
-    r"""Turn logits into probabilities that sum to one (UDL eq. 5.22).
+    r"""Turn logits into probabilities that sum to one (UDL section 5.5).
 
     .. math:: \mathrm{softmax}_k[f] = \frac{e^{f_k}}{\sum_{k'} e^{f_{k'}}}
 
@@ -73,6 +77,7 @@ def log_softmax(f: Numbers) -> Floats:
     return np.asarray(z - np.log1p(others.sum(axis=-1, keepdims=True)))
 
 
+@quiet
 def entropy(p: Numbers) -> Rows:
     r"""Compute the entropy :math:`-\sum_k p_k \log p_k`, in nats, with 0 log 0 = 0.
 
@@ -101,6 +106,7 @@ def entropy(p: Numbers) -> Rows:
     return _added(entr(probabilities(p=p)))
 
 
+@quiet
 def cross_entropy(q: Numbers, p: Numbers) -> Rows:
     r"""Compute the cross-entropy :math:`-\sum_k q_k \log p_k`, in nats (UDL section 5.7).
 
@@ -132,6 +138,7 @@ def cross_entropy(q: Numbers, p: Numbers) -> Rows:
     return _added(-xlogy(probabilities(q=q), probabilities(p=p)))
 
 
+@quiet
 def kl_divergence(q: Numbers, p: Numbers) -> Rows:
     r"""Compute the Kullback-Leibler divergence of p from q, in nats (UDL section 5.7).
 
@@ -145,7 +152,8 @@ def kl_divergence(q: Numbers, p: Numbers) -> Rows:
     Returns
     -------
     float, or array of shape (I,)
-        Zero where both are equal, else positive; infinity where some p = 0 < q.
+        Never negative; differences of p and q below about 1e-8 may round to 0. Infinity where
+        some p = 0 < q.
 
     Raises
     ------
