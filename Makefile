@@ -17,7 +17,7 @@ test: book
 	$(RUN)/mypy
 	$(RUN)/python -m pytest -q -m "not book and not browser and not caller" -k "not refuse" \
 	  --jaxtyping-packages=udl,beartype.beartype # shapes and types as annotated
-	$(RUN)/python -m pytest
+	$(RUN)/python -m pytest -n 2 --dist worksteal
 
 serve: .venv/ready
 	PYTHONPATH=book/_ext UDL_OFFLINE=1 $(RUN)/sphinx-autobuild . _build/html \
