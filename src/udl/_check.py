@@ -181,3 +181,32 @@ def positive(**numbers: float) -> None:
     for name, number in numbers.items():
         if not (number > 0 and np.isfinite(number)):
             raise ValueError(f"expected a positive number, got {name}={number}")
+
+
+def count(**numbers: int | np.integer) -> None:
+    """Refuse numbers that do not count something: an integer of at least 1.
+
+    Parameters
+    ----------
+    **numbers
+        Numbers by the names that the message shall use.
+
+    Raises
+    ------
+    ValueError
+        If a number is less than 1.
+    TypeError
+        If a number is no integer.
+
+    Examples
+    --------
+    >>> count(D=0)
+    Traceback (most recent call last):
+        ...
+    ValueError: expected an integer of at least 1, got D=0
+    """
+    for name, number in numbers.items():
+        if isinstance(number, bool) or not isinstance(number, int | np.integer):
+            raise TypeError(f"expected an integer, got {name}={number!r}")
+        if number < 1:
+            raise ValueError(f"expected an integer of at least 1, got {name}={number}")

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Real
 
 from udl import _network
-from udl._check import finite, matrix, same_shape, vector
+from udl._check import count, finite, matrix, same_shape, vector
 from udl._network import Elementwise, affine, elementwise, inputs
 from udl.activations import d_relu, relu
 
@@ -367,11 +367,7 @@ def parameter_count(D_i: int, D: int, D_o: int = 1) -> int:
     >>> parameter_count(1, 3)
     10
     """
-    for name, number in {"D_i": D_i, "D": D, "D_o": D_o}.items():
-        if isinstance(number, bool) or not isinstance(number, int | np.integer):
-            raise TypeError(f"expected an integer, got {name}={number!r}")
-        if number < 1:
-            raise ValueError(f"expected at least 1, got {name}={number}")
+    count(D_i=D_i, D=D, D_o=D_o)
     # int(), because NumPy's integers wrap around.
     return int(D) * (int(D_i) + 1) + int(D_o) * (int(D) + 1)
 

@@ -178,15 +178,6 @@ def rate(alpha: Rate, t: int) -> float:
     return now
 
 
-def count(**numbers: int | np.integer) -> None:
-    """Refuse numbers that do not count something: an integer of at least 1."""
-    for name, number in numbers.items():
-        if isinstance(number, bool) or not isinstance(number, int | np.integer):
-            raise TypeError(f"expected an integer, got {name}={number!r}")
-        if number < 1:
-            raise ValueError(f"expected an integer of at least 1, got {name}={number}")
-
-
 def _blocks(
     *arrays: Real[np.ndarray, "*shape"],
 ) -> Iterator[tuple[Float[np.ndarray, " B"], ...]]:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, Real
 
-from udl._check import finite, positive, same_shape
-from udl.optim._core import Optimizer, count
+from udl._check import count, finite, positive, same_shape
+from udl.optim._core import Optimizer
 
 # Takes phi, and here and there the rows to use, and returns the gradient there.
 Gradient = Callable[..., Real[np.ndarray, "*shape"]]

@@ -3,8 +3,7 @@
 import math
 from collections.abc import Callable
 
-from udl._check import positive
-from udl.optim._core import count
+from udl._check import count, positive
 
 
 def step_schedule(
