@@ -36,9 +36,13 @@ SETTLE = """async () => {
       await new Promise((done) => setTimeout(done, 20));
     }
   }
-  for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight) {
+  // What watches the view looks a thousand pixels ahead, and is told with the next frames, however
+  // slow they are.
+  const frame = () => new Promise(requestAnimationFrame);
+  for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight + 1000) {
     window.scrollTo(0, y);
-    await new Promise((done) => setTimeout(done, 20));
+    await frame();
+    await frame();
   }
   await document.fonts.ready;
   window.scrollTo(0, 0);
