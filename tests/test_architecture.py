@@ -21,7 +21,7 @@ FLOORS = (
     {"_check", "activations", "gradcheck", "plot"},
     {"_least_squares", "_network"},  # a part of linear; a part of deep and regions
     {"linear", "shallow", "deep", "regions", "losses", "optim", "autograd", "data"},
-    {"backprop"},
+    {"backprop", "playground", "landscape"},
     {"web"},
 )
 FLOOR = {name: number for number, floor in enumerate(FLOORS) for name in floor}

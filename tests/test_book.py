@@ -420,6 +420,11 @@ def package(tmp_path):
         "sub/__init__.py": "from . import inner\n",
         "sub/inner.py": "",
         "sub/deep.py": "from .. import c\nfrom .inner import thing\n",
+        "late/__init__.py": (
+            "from typing import TYPE_CHECKING\n"
+            "if TYPE_CHECKING:\n    from toy.late._tool import tool\n"
+        ),
+        "late/_tool.py": "import toy.a\n",
         "table.csv": "1\n",
         "other.csv": "1\n",
     }
@@ -442,6 +447,8 @@ def package(tmp_path):
         ("from toy.a import *", "toy toy.a"),
         ("def f():\n  from toy import c", "toy toy.c toy.a"),
         ("import toy.sub", "toy toy.sub toy.sub.inner"),
+        ("from toy.late import other", "toy toy.late"),
+        ("from toy.late import tool", "toy toy.late toy.late._tool toy.a"),
         ("from toy.b import f", "toy toy.b toy.sub toy.sub.deep toy.sub.inner toy.c toy.a"),
     ],
 )

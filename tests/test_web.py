@@ -1,5 +1,6 @@
 """Questions as HTML. What they do in a browser is in browser/test_questions.py."""
 
+import base64
 import html
 import json
 import math
@@ -117,16 +118,52 @@ def test_frame_is_self_contained():
     document = Page(text).first("iframe")["srcdoc"]
     page = Page(document)
     assert not [attrs for _, attrs in page.tags if {"src", "href"} & attrs.keys()]
-    assert "import " not in page.scripts[-1]
-    assert (STATIC / "questions.mjs").read_text(encoding="utf-8") in page.scripts[-1]
+    assert held(page) == {"udl/questions": (STATIC / "questions.mjs").read_text(encoding="utf-8")}
+    assert page.scripts[-1].strip().startswith('import { render } from "udl/questions";')
 
 
-def test_modules_can_be_inlined_and_the_loader_is_small():
+def held(page: Page) -> dict[str, str]:
+    """Return the sources in a frame's import map, by name."""
+    found = json.loads(next(text for text in page.scripts if '"imports"' in text))["imports"]
+    prefix = "data:text/javascript;base64,"
+    assert all(address.startswith(prefix) for address in found.values())
+    return {
+        name: base64.b64decode(address.removeprefix(prefix)).decode()
+        for name, address in found.items()
+    }
+
+
+def test_frame_holds_each_module_once_with_all_that_it_imports(tmp_path, monkeypatch):
+    sources = {
+        "top": 'import {\n  a,\n} from "./left.mjs";\nimport { b } from "./right.mjs";\n',
+        "left": 'export { a } from "./base.mjs";\n',
+        "right": 'import { a } from "./base.mjs"; export const b = a;\n',
+        "base": "export const a = 1;\n",
+        "other": "export const c = 1;\n",
+    }
+    for name, source in sources.items():
+        (tmp_path / f"{name}.mjs").write_text(source, encoding="utf-8")
+    monkeypatch.setattr("udl.web.host.STATIC", tmp_path)
+    document = Page(Widget("top", {}, "f", "t", "l").frame()).first("iframe")["srcdoc"]
+    found = held(Page(document))
+    assert found.keys() == {"udl/top", "udl/left", "udl/right", "udl/base"}
+    for name, source in found.items():
+        assert source == re.sub(r"\./(\w+)\.mjs", r"udl/\1", sources[name.removeprefix("udl/")])
+
+
+IMPORT = r'^(?:import|export) [^;"]*?from "([^"]*)";'
+
+
+def test_modules_import_only_their_neighbors_and_the_loader_is_small():
+    neighbors = {f"./{path.name}" for path in STATIC.glob("*.mjs")}
     for module in STATIC.glob("*.mjs"):
         source = module.read_text(encoding="utf-8")
-        assert "</script" not in source
-        assert re.search(r"^export (async )?function render\(\{ el, props \}\)", source, re.M)
-    assert (STATIC / "loader.js").stat().st_size <= 1024
+        wanted = re.findall(IMPORT, source, re.M)
+        assert set(wanted) <= neighbors
+        assert len(wanted) == len(
+            re.findall(r"^import \{|^export \{.*from|\bimport\(", source, re.M)
+        )
+    assert (STATIC / "loader.js").stat().st_size <= 1536
 
 
 @given(

@@ -32,6 +32,8 @@ from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from jupyter_cache.base import JupyterCacheAbstract
     from sphinx.application import Sphinx
     from sphinx.config import Config
@@ -69,6 +71,14 @@ class Imports(NamedTuple):
     files: frozenset[Path]
 
 
+def running(node: ast.AST) -> Iterator[ast.AST]:
+    """Walk over what can run: not over what only a type checker reads."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)):
+            yield from running(child)
+
+
 class Package:
     """The import graph of one package, read from its source; nothing is imported."""
 
@@ -88,16 +98,21 @@ class Package:
         self._imports: dict[str, Imports] = {}
 
     def named(self, source: str, module: str = "", *, is_package: bool = False) -> set[str]:
-        """Modules of the package that a piece of source names, lazy attributes included."""
+        """Modules of the package that a piece of source names, lazy attributes included.
+
+        A package that loads an attribute late keeps it in a private module of the same name.
+        """
         found: set[str] = set()
-        for node in ast.walk(ast.parse(source)):
+        for node in running(ast.parse(source)):
             if isinstance(node, ast.Import):
                 found |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 parts = module.split(".")
                 base = parts[: len(parts) - node.level + is_package] if node.level else []
                 origin = ".".join([*base, *filter(None, [node.module])])
-                found |= {origin} | {f"{origin}.{alias.name}" for alias in node.names}
+                names = {alias.name for alias in node.names}
+                found |= {origin, *(f"{origin}.{n}" for n in names)}
+                found |= {f"{origin}._{n}" for n in names}
             elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
                 found.add(f"{node.value.id}.{node.attr}")
         parents = {name[: m.start()] for name in found for m in re.finditer(r"\.", name)}

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import rjsmin
 from docutils import nodes
 from sphinx.util.fileutil import copy_asset
 
@@ -127,7 +128,10 @@ def join_assets(app: Sphinx, exception: Exception | None) -> None:
     (static / "book.min.js").write_text(SETTINGS + scripts + STOPS, encoding="utf-8")
     modules = Path(app.confdir) / app.config.udl_package / "web" / "static"
     if modules.is_dir():
-        copy_asset(str(modules), str(static / "udl"))
+        (static / "udl").mkdir(exist_ok=True)
+        for path in sorted(modules.iterdir()):
+            code = rjsmin.jsmin(path.read_text(encoding="utf-8"))
+            (static / "udl" / path.name).write_text(str(code), encoding="utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, object]:

@@ -8,11 +8,12 @@ the props, and carries a fallback that says the same without JavaScript.
   placeholder: the fallback and the props. ``loader.js`` imports the module when the placeholder
   comes near the viewport.
 * Anywhere else (JupyterLab, VS Code, Colab) there is no loader, so a widget is an ``iframe``
-  whose document holds the module's source, and that asks no server for anything.
+  whose document holds the module and what it imports, and that asks no server for anything.
 """
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 import os
@@ -27,6 +28,7 @@ STATIC = Path(__file__).parent / "static"
 """Folder of the ES modules and of the loader; the book copies it to ``_static/udl``."""
 
 _MARKUP = re.compile(r"\$([^$]+)\$|`([^`]+)`")
+_IMPORT = re.compile(r'(?<= from )"\./([\w-]+)\.mjs"')
 
 
 def inline(text: str) -> str:
@@ -112,6 +114,23 @@ def script_json(props: dict[str, Any]) -> str:
     return text
 
 
+def _import_map(module: str) -> dict[str, dict[str, str]]:
+    """Return an import map that holds a module and all that it imports, as ``data:`` addresses.
+
+    A ``data:`` address has no folder that ``./kit.mjs`` could lie in, so the names become bare.
+    """
+    imports: dict[str, str] = {}
+    wanted = [module]
+    while wanted:
+        name = wanted.pop()
+        if f"udl/{name}" not in imports:
+            source = (STATIC / f"{name}.mjs").read_text(encoding="utf-8")
+            wanted += _IMPORT.findall(source)
+            code = base64.b64encode(_IMPORT.sub(r'"udl/\1"', source).encode()).decode()
+            imports[f"udl/{name}"] = f"data:text/javascript;base64,{code}"
+    return {"imports": imports}
+
+
 @dataclass(frozen=True, repr=False)
 class Widget:
     """An interactive: an ES module, its props, and what stands in for it.
@@ -167,11 +186,13 @@ class Widget:
         Returns
         -------
         str
-            An ``iframe`` with the module inside. It asks no server for anything.
+            An ``iframe`` with all modules inside. It asks no server for anything.
         """
-        source = (STATIC / f"{self.module}.mjs").read_text(encoding="utf-8")
         document = _FRAME.format(
-            title=html.escape(self.title), props=script_json(self.props), source=source
+            title=html.escape(self.title),
+            props=script_json(self.props),
+            modules=script_json(_import_map(self.module)),
+            module=self.module,
         )
         return (
             f'<iframe class="udl-frame" title="{html.escape(self.title)}" '
@@ -191,6 +212,7 @@ body {{ margin: 0; padding: 2px; font: 16px/1.5 system-ui, sans-serif; }}
 </style></head>
 <body><main></main>
 <script type="application/json" id="props">{props}</script>
+<script type="importmap">{modules}</script>
 <script>
 (() => {{
   let dark = matchMedia("(prefers-color-scheme: dark)").matches;
@@ -209,7 +231,7 @@ body {{ margin: 0; padding: 2px; font: 16px/1.5 system-ui, sans-serif; }}
 }})();
 </script>
 <script type="module">
-{source}
+import {{ render }} from "udl/{module}";
 render({{
   el: document.querySelector("main"),
   props: JSON.parse(document.getElementById("props").textContent),

@@ -22,5 +22,9 @@
       fill(target);
     }
   }, { rootMargin: "400px" });
-  document.querySelectorAll(".udl-widget").forEach((box) => watch.observe(box));
+  document.querySelectorAll(".udl-widget").forEach((box) => {
+    watch.observe(box);
+    // A link may carry the state of one interactive: #its-id:key=value.
+    if (location.hash.startsWith(`#${box.id}:`)) box.scrollIntoView();
+  });
 })();

@@ -1,0 +1,741 @@
+"""What every interactive promises, whoever wrote it: keys, names, themes, rest, memory, links.
+
+Each one stands on a small page of its own, made here, and once more where the book places it.
+"""
+
+import re
+import shutil
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from udl import landscape, playground, web
+
+pytestmark = pytest.mark.browser
+
+PAGE = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Interactives</title>
+<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">
+<script>document.documentElement.dataset.theme = localStorage.theme;</script>
+<script>{probe}</script><script defer src="_static/udl/loader.js"></script>
+<style>html[data-theme=dark] {{ background: #14181e; color: #e6e9ee; }}
+a {{ color: inherit; }} main {{ max-width: 46rem; margin: auto; font: 16px/1.5 sans-serif; }} .away {{ height: 4000px; }}
+</style></head><body><main><h1>Interactives</h1><p><a href="#after" id="before">before</a></p>
+{body}<p><a href="#before" id="after">after</a></p><div class="away"></div></main></body></html>"""
+
+# What the tests ask a page. It also counts frames and timers from the start.
+PROBE = """
+window.probe = (() => {
+  const counts = { frames: 0, timers: 0 };
+  const sleep = ((later) => (time) => new Promise((done) => later(done, time)))(
+    window.setTimeout.bind(window));
+  const counted = (original, kind) => (callback, ...rest) => original.call(window, (...given) => {
+    counts[kind] += 1;
+    callback(...given);
+  }, ...rest);
+  window.requestAnimationFrame = counted(window.requestAnimationFrame, "frames");
+  window.setTimeout = counted(window.setTimeout, "timers");
+  window.setInterval = counted(window.setInterval, "timers");
+
+  const seen = (el) => el.checkVisibility({ visibilityProperty: true }) && !el.disabled
+    && !el.closest("[inert]") && el.getClientRects().length > 0;
+  const name = (el) => (el.getAttribute("aria-label")
+    || [...(el.labels ?? [])].map((label) => label.textContent).join(" ")
+    || el.textContent || el.id).replace(/\\s+/g, " ").trim().slice(0, 60);
+  const card = (id) => document.getElementById(id).querySelector(".udl-card");
+  const SELECTOR = "button, input, select, textarea, summary, a[href], [tabindex='0']";
+  // Tab stops at one radio button of a group.
+  const stop = (el, all) => el.type !== "radio" || el.checked
+    || !all.some((other) => other.name === el.name && (other.checked || (other !== el
+      && other.compareDocumentPosition(el) & 4)));
+  const controls = (id) => {
+    const all = [...card(id).querySelectorAll(SELECTOR)].filter(seen);
+    return all.filter((el) => el.tabIndex >= 0 && stop(el, all.filter((o) => o.type === "radio")));
+  };
+  const kind = (el) => (el.matches("input[type=range]") ? "slider" : el.matches("input[type=radio]")
+    ? "radio" : el.matches("input[type=checkbox]") ? "checkbox"
+      : el.matches("input, textarea") ? (el.readOnly ? "read" : el.localName === "input" ? "text"
+        : "area") : ["select", "summary", "a", "button"].includes(el.localName) ? el.localName
+        : { button: "pressed", group: "read", region: "read" }[el.getAttribute("role")] ?? "handle");
+  let kept = [];
+  let names = [];
+  const called = (el) => [kind(el), name(el)];
+  const list = (id) => {
+    kept = controls(id);
+    names = kept.map(called);
+    return names;
+  };
+  const look = (el) => [el, ...el.querySelectorAll("*"), el.closest("label")].filter(Boolean)
+    .slice(0, 40).map((part) => {
+      const s = getComputedStyle(part);
+      return [s.outlineStyle === "none" ? "" : s.outline, s.boxShadow, s.borderColor, s.stroke,
+        s.backgroundColor, s.strokeWidth, s.fill].join();
+    }).join();
+  const picture = (canvas) => {
+    try { return canvas.width && canvas.height ? canvas.toDataURL() : ""; } catch { return ""; }
+  };
+  // All that can be seen or heard of an interactive, without the value of the control in use.
+  const state = (id, using = null) => [card(id).outerHTML, location.hash,
+    ...[...card(id).querySelectorAll("input, select, textarea")].filter((el) => el !== using)
+      .map((el) => el.value),
+    ...[...card(id).querySelectorAll("input")].map((el) => el.checked),
+    ...[...card(id).querySelectorAll("details")].map((el) => el.open),
+    ...[...card(id).querySelectorAll("canvas")].map(picture)].join("\\n");
+  let before = "";
+  return {
+    counts, list, name, state, card,
+    active: () => kept.indexOf(document.activeElement),
+    where: () => document.activeElement.id || name(document.activeElement),
+    look: (k) => look(kept[k]),
+    onScreen: (k) => {
+      const box = kept[k].getBoundingClientRect();
+      return box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;
+    },
+    focus: (id, k) => {
+      // A control that was drawn anew is found by its name.
+      if (!kept[k].isConnected) {
+        kept[k] = controls(id).find((el) => String(called(el)) === String(names[k])) ?? kept[k];
+      }
+      if (!kept[k].isConnected || !seen(kept[k])) return false;
+      kept[k].focus();
+      before = state(id, kept[k]);
+      return document.activeElement === kept[k];
+    },
+    // Whether something else than the control itself is other than it was.
+    changed: async (id, k, wait) => {
+      for (const end = performance.now() + wait; performance.now() < end;) {
+        await sleep(15);
+        if (state(id, kept[k]) !== before) return true;
+      }
+      return false;
+    },
+    lost: () => document.activeElement === document.body,
+    open: (id) => card(id).querySelectorAll("details").forEach((el) => { el.open = true; }),
+    said: (id) => [...card(id).querySelectorAll("[role=status], [role=alert]")]
+      .map((el) => el.textContent).join(" ").trim(),
+    // Texts that only a slip in a program can write.
+    slips: (id) => {
+      const walk = document.createTreeWalker(card(id), NodeFilter.SHOW_TEXT);
+      const found = [];
+      while (walk.nextNode()) {
+        const text = walk.currentNode.data.trim();
+        if (/^(false|true|null|undefined)$|\\[object |\\bundefined\\b/.test(text)
+          && seen(walk.currentNode.parentElement)) found.push(text);
+      }
+      return found;
+    },
+    // Screen refreshes as fast as the machine can, by a clock of their own.
+    hurry: () => {
+      const channel = new MessageChannel();
+      let queue = new Map();
+      let time = performance.now();
+      let last = 0;
+      channel.port1.onmessage = () => {
+        const due = queue;
+        queue = new Map();
+        time += 1000 / 60;
+        counts.frames += due.size;
+        due.forEach((callback) => callback(time));
+      };
+      window.requestAnimationFrame = (callback) => {
+        if (!queue.size) channel.port2.postMessage(0);
+        queue.set((last += 1), callback);
+        return last;
+      };
+      window.cancelAnimationFrame = (id) => queue.delete(id);
+    },
+  };
+})();
+"""
+
+X = np.array([0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
+Y = np.array([1.0, 1.6, 2.9, 3.6, 5.2, 5.9])
+POINTS = [(-3, -2, 0), (-2, 3, 0), (3, 2, 1), (2, -3, 1), (1, 1, 1), (-1, 0, 0)]
+HAT = (np.array([[0.0, 1.0], [-0.4, 1.0], [-0.7, 1.0]]), np.array([0.1, 1.0, -2.0, 1.5]))
+FOLDS = (np.array([[0.0, 2.0], [-1.0, 2.0]]), np.array([0.0, 1.0, -2.0]))
+
+
+def a_landscape(label):
+    def loss(phi):
+        return float(phi @ phi + 0.3 * np.sin(5 * phi).sum())
+
+    plane = landscape.grid(loss, np.zeros(3), *np.eye(3)[:2], extent=4.0, size=21)
+    steps = np.array([[3.0, 2.0, 0.0], [1.5, 1.0, 0.1], [0.5, 0.4, 0.1], [0.1, 0.1, 0.0]])
+    paths = {
+        "one": landscape.follow(loss, steps, [0, 1, 2, 3]),
+        "two": landscape.follow(loss, -steps, [0, 1, 2, 3]),
+    }
+    return web.loss_landscape(plane, paths, label=label)
+
+
+# Each interactive, and the forms of it that hold other controls.
+MAKE = {
+    "playground": lambda label: web.playground(label=label),
+    "playground-points": lambda label: web.playground(
+        label=label, dataset="points", points=POINTS, hidden=[], batch=2
+    ),
+    "least-squares": lambda label: web.least_squares_explorer(
+        X, Y, label=label, optimizers=("gd", "sgd", "momentum", "adam"), slips=True
+    ),
+    "relu": lambda label: web.relu_explorer(*HAT, label=label),
+    "relu-deep": lambda label: web.relu_explorer(*FOLDS, second=FOLDS, label=label),
+    "stepper": lambda label: web.backprop_stepper(
+        "(relu(a + b * x) - y)^2",
+        {"a": 0.5, "b": 1.0, "x": 2.0, "y": 1.0},
+        trainable=("a", "b"),
+        own=True,
+        label=label,
+    ),
+    "landscape": a_landscape,
+}
+# The least work for each frame, where there are very many.
+SMALL = {
+    **MAKE,
+    "playground": lambda label: web.playground(label=label, hidden=[1], examples=20, batch=10),
+}
+ONE_EACH = ["playground", "least-squares", "relu", "stepper", "landscape"]
+# The button that starts what can run by itself.
+PLAY = re.compile(r"^\W*play\b", re.I)
+
+
+def placed_in_the_book():
+    """Give page and id of each interactive of the built book."""
+    html = Path(__file__).parents[2] / "_build" / "html"
+    pattern = r'class="udl-widget" id="([^"]+)" data-module="(?!questions")'
+    return [
+        pytest.param(path.relative_to(html).as_posix(), label, id=label)
+        for path in sorted(html.glob("**/*.html"))
+        for label in re.findall(pattern, path.read_text(encoding="utf-8"))
+    ]
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory, serve):
+    """Serve a page for each interactive, one with two alike, and one with all; give the address."""
+    folder = tmp_path_factory.mktemp("interactives")
+    shutil.copytree(web.STATIC, folder / "_static" / "udl")
+    widgets = {"all": [MAKE[name](f"w-{name}") for name in ONE_EACH]}
+    for name in MAKE:
+        widgets[name] = [MAKE[name]("one")]
+        widgets[f"{name}-twice"] = [MAKE[name]("one"), MAKE[name]("two")]
+        widgets[f"{name}-small"] = [SMALL[name]("one")]
+    for name, some in widgets.items():
+        body = "\n".join(widget.placeholder() for widget in some)
+        text = PAGE.format(probe=PROBE, body=body)
+        (folder / f"{name}.html").write_text(text, encoding="utf-8")
+    return serve(folder)
+
+
+@pytest.fixture
+def show(pages, open_page):
+    """Give a function that opens the page of an interactive, and waits until it is there."""
+
+    def start(name, label="one", *, hash="", javascript=True, **options):
+        page = open_page(f"{pages}/{name}.html{hash}", javascript=javascript, **options)
+        if javascript:
+            settle(page, label)
+        return page
+
+    return start
+
+
+def settle(page, label):
+    """Scroll to an interactive as a link does, and wait for it."""
+    page.locator(f"#{label}").evaluate("box => box.scrollIntoView({ block: 'center' })")
+    page.wait_for_selector(f"#{label} .udl-card", state="attached")
+    page.wait_for_timeout(60)
+
+
+def probe(page, call, *values):
+    return page.evaluate(f"values => probe.{call}(...values)", list(values))
+
+
+KEYS = {
+    "button": [["Enter"]],
+    "pressed": [["Enter"]],
+    "summary": [["Enter"]],
+    "checkbox": [["Space"]],
+    "radio": [["ArrowDown"], ["ArrowUp"]],
+    "slider": [["ArrowRight"], ["ArrowLeft"]],
+    "select": [["ArrowDown"], ["ArrowUp"]],
+    "handle": [["ArrowRight"], ["ArrowUp"], ["ArrowLeft"], ["ArrowDown"]],
+    "text": [["ArrowUp"], *(["ControlOrMeta+A", *text, "Enter"] for text in ("2", "1", "0.5"))],
+}
+
+
+def operate(page, label, k, kind):
+    """Use the k-th control by its keys. Give what is wrong, or ``""``."""
+    if not probe(page, "focus", label, k):
+        return "gone"
+    scroll = page.evaluate("scrollY")
+    for keys in KEYS[kind]:
+        for key in keys:
+            page.keyboard.press(key)
+        if probe(page, "changed", label, k, 700 if kind in {"button", "select"} else 150):
+            break
+    else:
+        return "does nothing"
+    if page.evaluate("probe.lost()"):
+        return "loses the focus"
+    if kind == "handle" and page.evaluate("scrollY") != scroll:
+        return "its arrow keys scroll the page"
+    if slips := probe(page, "slips", label):
+        return f"shows {slips}"
+    return ""
+
+
+def walk(page, label, start="before", end="after"):
+    """Go through an interactive by Tab alone. Give what is wrong on the way."""
+    problems = []
+    probe(page, "open", label)
+    controls = probe(page, "list", label)
+    page.evaluate("id => document.getElementById(id).focus()", start)
+    visited, looks = [], {}
+    for _ in range(len(controls) + 12):
+        page.keyboard.press("Tab")
+        k = page.evaluate("probe.active()")
+        if visited and visited[-1] >= 0:
+            last = visited[-1]
+            if probe(page, "look", last) == looks[last]:
+                problems.append(f"focus cannot be seen: {controls[last]}")
+        visited.append(k)
+        if k >= 0:
+            looks[k] = probe(page, "look", k)
+            if not probe(page, "onScreen", k):
+                problems.append(f"focus is off screen: {controls[k]}")
+        elif page.evaluate("probe.where()") == end:
+            break
+        elif len(visited) > 1 and end == "after":
+            problems.append(f"Tab stops at what is no control: {page.evaluate('probe.where()')}")
+    else:
+        problems.append(f"Tab does not come out; it is at {page.evaluate('probe.where()')}")
+    missed = [control for k, control in enumerate(controls) if k not in visited]
+    problems += [f"Tab does not reach {control}" for control in missed]
+    problems += [f"has no name: {kind}" for kind, name in controls if not name]
+    reached = [k for k in visited if k >= 0]
+    problems += [f"Tab goes back to {controls[b]}" for a, b in pairwise(reached) if b < a]
+    if not problems:
+        for _ in visited:
+            page.keyboard.press("Shift+Tab")
+        if page.evaluate("probe.where()") != start:
+            problems.append("Shift+Tab does not lead back")
+    return problems
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_tab_reaches_each_control_and_shows_it(show, name):
+    page = show(name)
+    assert walk(page, "one") == []
+    unnamed = [
+        node["role"]["value"]
+        for node in page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
+        if any(
+            p["name"] == "focusable" and p["value"]["value"] for p in node.get("properties", [])
+        )
+        and not node["ignored"]
+        and node["role"]["value"] != "RootWebArea"
+        and not node["name"]["value"].strip()
+    ]
+    assert unnamed == []
+    loud = page.evaluate(
+        """() => [...probe.card("one").querySelectorAll(
+            "button, input, select, textarea, summary, [tabindex]")]
+          .filter((el) => el.dataset.lmSuppressShortcuts !== "true").map((el) => el.outerHTML)"""
+    )
+    assert loud == [], "a notebook would take their keys"
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_each_control_works_by_keyboard_alone(show, name):
+    problems = {}
+    # What can do nothing at first, such as a step back, can do something in the other order.
+    for turn in (1, -1):
+        page = show(name)
+        probe(page, "open", "one")
+        controls = probe(page, "list", "one")
+        assert len(controls) >= 2
+        for k, (kind, text) in list(enumerate(controls))[::turn]:
+            if kind in {"read", "area", "a"} or problems.get((k, text)) == "":
+                continue
+            found = operate(page, "one", k, kind)
+            if found == "gone":  # another one has taken it away
+                page = show(name)
+                probe(page, "open", "one")
+                assert probe(page, "list", "one") == controls
+                found = operate(page, "one", k, kind)
+            problems[k, text] = found
+            if PLAY.match(text):
+                page.keyboard.press("Enter")
+    assert {key: text for key, text in problems.items() if text} == {}
+
+
+MODES = [
+    (390, "light", "none"),
+    (390, "dark", "none"),
+    (1280, "dark", "none"),
+    (1280, "light", "none"),
+    (1280, "light", "active"),
+]
+# Texts in pictures, by how large they are shown, and targets of a finger.
+TOO_SMALL = """() => {
+  const some = (selector) => [...probe.card("one").querySelectorAll(selector)]
+    .filter((el) => el.checkVisibility());
+  const size = (el, { a, b }) => parseFloat(getComputedStyle(el).fontSize) * Math.hypot(a, b);
+  const least = (el) => Math.min(...["width", "height"].map((k) => el.getBoundingClientRect()[k]));
+  return [
+    ...some("svg text").filter((el) => el.textContent.trim() && size(el, el.getScreenCTM()) < 10.9)
+      .map((el) => `text of ${size(el, el.getScreenCTM())} px: ${el.textContent}`),
+    ...some("button, input, select").filter((el) => !el.closest("label") && least(el) < 23.5)
+      .map((el) => `target of ${least(el)} px: ${probe.name(el)}`),
+  ];
+}"""
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_accessible_in_each_mode(show, violations, name):
+    page = show(name, width=390)
+    problems = violations(page)
+    probe(page, "open", "one")
+    for button in ("Play", "Step", "Forward", "Backward"):
+        found = page.locator("#one").get_by_role("button", name=re.compile(rf"^\W*{button}\b"))
+        if found.count() and found.first.is_enabled():
+            found.first.click()
+    for width, theme, forced in MODES:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(forced_colors=forced)
+        page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
+        page.wait_for_timeout(100)
+        problems += violations(page)
+        if page.evaluate("document.scrollingElement.scrollWidth") > width:
+            problems.append("scrolls sideways")
+        problems += page.evaluate(TOO_SMALL)
+        assert problems == [], (width, theme, forced)
+
+
+def busy(page, wait=350):
+    """Count frames and timers over a while."""
+    first = page.evaluate("({ ...probe.counts })")
+    page.wait_for_timeout(wait)
+    last = page.evaluate("({ ...probe.counts })")
+    return {kind: last[kind] - first[kind] for kind in first}
+
+
+def play_button(page, label="one"):
+    buttons = page.locator(f"#{label} .udl-card button:visible")
+    for k in range(buttons.count()):
+        if PLAY.match(buttons.nth(k).inner_text()) and buttons.nth(k).is_enabled():
+            return buttons.nth(k)
+    return None
+
+
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+@pytest.mark.parametrize("name", ONE_EACH)
+def test_rests_until_played_and_off_screen(show, name, motion):
+    page = show(name)
+    page.emulate_media(reduced_motion=motion)
+    page.reload()
+    settle(page, "one")
+    page.wait_for_timeout(500)
+    assert busy(page) == {"frames": 0, "timers": 0}
+    assert page.evaluate("document.getAnimations().length") == 0
+    assert page.evaluate("location.hash") == "", "the address changed before anything was done"
+    play = play_button(page)
+    if play is None:
+        return
+    play.click()
+    page.wait_for_timeout(200)
+    assert sum(busy(page).values()) > 0, "does not run"
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    page.wait_for_timeout(700)  # the last state is still being written
+    before = probe(page, "state", "one")
+    assert busy(page) == {"frames": 0, "timers": 0}
+    assert probe(page, "state", "one") == before
+    play.evaluate("button => button.scrollIntoView({ block: 'center' })")
+    page.wait_for_timeout(200)
+    assert sum(busy(page).values()) > 0, "does not run on"
+    assert probe(page, "state", "one") != before
+
+
+def memory(session):
+    """Give the bytes in use after a collection, and the counts of nodes and listeners."""
+    for _ in range(2):
+        session.send("HeapProfiler.collectGarbage")
+    usage = session.send("Runtime.getHeapUsage")
+    used = sum(
+        usage.get(key, 0) for key in ("usedSize", "embedderHeapUsedSize", "backingStorageSize")
+    )
+    found = {m["name"]: m["value"] for m in session.send("Performance.getMetrics")["metrics"]}
+    return used, found["Nodes"], found["JSEventListeners"]
+
+
+# An hour of arrow keys for those that do not run by themselves.
+PRESS = """async (times) => {
+  const controls = [...probe.card("one").querySelectorAll("[tabindex='0'], input[type=range]")];
+  const buttons = [...probe.card("one").querySelectorAll("button")]
+    .filter((el) => el.checkVisibility() && /forward|backward|step|next|reset|all/i.test(probe.name(el)));
+  for (let k = 0; k < times; k += 1) {
+    const el = controls[k % controls.length];
+    const key = (k / controls.length) & 1 ? "ArrowLeft" : "ArrowRight";
+    if (!el.isConnected) continue;
+    if (el.type === "range") {
+      el.valueAsNumber += (key === "ArrowLeft" ? -1 : 1) * Number(el.step);
+      el.dispatchEvent(new Event("input", { bubbles: true }));
+    } else {
+      el.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+    }
+    if (buttons.length && k % 5 === 0) buttons[(k / 5) % buttons.length].click();
+    if (k % 25 === 0) await new Promise((done) => requestAnimationFrame(done));
+  }
+}"""
+
+
+@pytest.mark.parametrize("name", ONE_EACH)
+def test_ten_thousand_frames_leave_no_memory_behind(show, name):
+    page = show(f"{name}-small")
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+    page.emulate_media(reduced_motion="no-preference")
+    page.reload()
+    settle(page, "one")
+    page.evaluate("probe.hurry()")
+    play = play_button(page)
+
+    def go_on(frames):
+        target = page.evaluate("probe.counts.frames") + frames
+        while (count := page.evaluate("probe.counts.frames")) < target:
+            page.wait_for_timeout(100)
+            # What has come to its end starts over.
+            if page.evaluate("probe.counts.frames") == count:
+                reset = page.locator("#one").get_by_role("button", name=re.compile("^reset", re.I))
+                reset.first.click()
+                play_button(page).click()
+
+    if play is None:
+        page.evaluate(PRESS, 500)
+        before = memory(session)
+        page.evaluate(PRESS, 2500)
+    else:
+        play.click()
+        go_on(1000)
+        before = memory(session)
+        go_on(10_000)
+    used, nodes, listeners = memory(session)
+    print(f"{name}: {before[0] / 1e6:.2f} to {used / 1e6:.2f} MB, nodes {before[1]} to {nodes}")
+    assert used <= 1.1 * before[0], f"{before[0]} bytes became {used}"
+    assert nodes <= before[1] + 100
+    assert listeners <= before[2] + 20
+
+
+def written_state(page, label="one"):
+    """Use some controls, and give the state that then stands in the address."""
+    controls = probe(page, "list", label)
+    for kinds in ({"select"}, {"handle", "slider", "text"}):
+        usable = [k for k, (kind, _) in enumerate(controls) if kind in kinds]
+        for k in usable[:6]:
+            if probe(page, "focus", label, k):
+                page.keyboard.press("ArrowDown" if controls[k][0] == "select" else "ArrowUp")
+    page.wait_for_timeout(700)
+    return page.evaluate("location.hash")
+
+
+# As if the page had been opened by another link.
+AGAIN = """async (hash) => {
+  history.replaceState(null, "", hash);
+  const box = document.getElementById("one");
+  const { render } = await import(`/_static/udl/${box.dataset.module}.mjs`);
+  const el = document.createElement("div");
+  box.lastElementChild.replaceWith(el);
+  render({ el, props: JSON.parse(box.querySelector("script").textContent) });
+  await new Promise((done) => setTimeout(done, 20));
+}"""
+
+
+def restored(page):
+    """Give what the controls hold, without what is a way to look and no part of the state."""
+    found = page.evaluate(
+        """[...probe.card("one").querySelectorAll("input, select, [role=slider]")]
+          .filter((el) => el.checkVisibility()).map((el) =>
+            [probe.name(el), el.getAttribute("aria-valuetext") ?? el.value, el.checked])"""
+    )
+    views = re.compile("Speed|Weights of|from |bias")
+    return [control for control in found if not views.match(control[0])]
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_link_restores_the_state_and_what_is_malformed_is_said(show, name):
+    page = show(name)
+    hash = written_state(page)
+    assert hash.startswith("#one:"), "no state in the address"
+
+    other = show(name, hash=hash)
+    assert restored(other) == restored(page)
+
+    keys = [pair.split("=")[0] for pair in hash.removeprefix("#one:").split("&")]
+    garbage = ["NaN", "1e999", "-1e308", "%E0%A4%A", "<img src=x>", "9" * 3000, ",,,", "💥"]
+    states = [
+        *("&".join(f"{key}={value}" for key in keys) for value in garbage),
+        *(f"{key}={garbage[k % len(garbage)]}" for k, key in enumerate(keys)),
+        "constructor=1&__proto__=2&toString=3",
+        "nonsense",
+        "%",
+    ]
+    silent = []
+    for text in states:
+        page.evaluate(AGAIN, f"#one:{text}")
+        if "ignored" not in probe(page, "said", "one").lower():
+            silent.append(text[:60])
+        assert probe(page, "slips", "one") == [], text[:60]
+        assert page.locator("#one .udl-card img").count() == 0
+    assert silent == [], "ignored without a word"
+
+
+ABSURD = [
+    "",
+    "abc",
+    "1e999",
+    "-1e300",
+    "1e300",
+    "0",
+    "-0",
+    "1e-320",
+    "١",
+    "9" * 400,
+    "<b>1</b>",
+    "=1+1",
+]
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_absurd_values_are_handled_and_said(show, name):
+    page = show(name)
+    probe(page, "open", "one")
+    controls = probe(page, "list", "one")
+    fields = [k for k, (kind, _) in enumerate(controls) if kind == "text"]
+    # A form of ten fields alike is tried at its ends.
+    for k in fields[:4] + fields[4:][-3:]:
+        for text in ABSURD:
+            if not probe(page, "focus", "one", k):
+                break
+            page.keyboard.press("ControlOrMeta+A")
+            page.keyboard.insert_text(text)
+            page.keyboard.press("Enter")
+            if text in {"", "abc", "1e999", "<b>1</b>"}:
+                page.wait_for_timeout(30)
+                invalid = page.evaluate("document.activeElement.getAttribute('aria-invalid')")
+                assert invalid == "true" or probe(page, "said", "one"), (controls[k], text)
+            assert probe(page, "slips", "one") == [], (controls[k], text)
+    for k in [k for k, (kind, _) in enumerate(controls) if kind == "area"]:
+        for text in ("\x00\x01 💥,,,\n1,2\n<script>", "1e999,NaN,7\n" * 50, "x" * 20_000):
+            if not probe(page, "focus", "one", k):
+                break
+            page.evaluate("t => { document.activeElement.value = t; }", text)
+            scope = page.locator("#one textarea:visible").first.locator(
+                "xpath=ancestor::details[1]"
+            )
+            before = probe(page, "said", "one")
+            scope.locator("button:visible").first.click()
+            page.wait_for_timeout(50)
+            assert probe(page, "said", "one"), text[:20]
+            assert before or probe(page, "said", "one") != before
+    # From one end of each slider to the other, then let it run.
+    for end in ("End", "Home"):
+        for k in [k for k, (kind, _) in enumerate(controls) if kind == "slider"]:
+            if probe(page, "focus", "one", k):
+                page.keyboard.press(end)
+        play = play_button(page)
+        if play:
+            play.click()
+            page.wait_for_timeout(400)
+            if page.locator("#one button:has-text('Pause'):visible").count():
+                page.locator("#one button:has-text('Pause'):visible").first.click()
+        assert probe(page, "slips", "one") == []
+    text = page.locator("#one .udl-card").inner_text()
+    assert "NaN" not in text or probe(page, "said", "one")
+
+
+@pytest.mark.parametrize("name", ONE_EACH)
+def test_two_alike_on_a_page_do_not_interfere(show, name):
+    page = show(f"{name}-twice", "two")
+    settle(page, "one")
+    other = "id => probe.state(id).replace(location.hash, '')"
+    before = page.evaluate(other, "two")
+    for k, (kind, text) in enumerate(probe(page, "list", "one")):
+        if kind in {"slider", "handle", "radio", "select", "checkbox", "button"}:
+            operate(page, "one", k, kind)
+            if PLAY.match(text):
+                page.keyboard.press("Enter")
+    page.wait_for_timeout(300)
+    assert page.evaluate(other, "two") == before
+    ids = page.evaluate("[...document.querySelectorAll('[id]')].map((el) => el.id)")
+    assert len(ids) == len(set(ids))
+
+
+def test_all_on_one_page_in_print_and_without_javascript(show, violations):
+    page = show("all", f"w-{ONE_EACH[0]}")
+    for name in ONE_EACH:
+        settle(page, f"w-{name}")
+        assert page.locator(f"#w-{name} .udl-fallback").is_hidden()
+    ids = page.evaluate("[...document.querySelectorAll('[id]')].map((el) => el.id)")
+    assert len(ids) == len(set(ids))
+    assert violations(page) == []
+    page.emulate_media(media="print")
+    assert page.locator(".udl-card:visible").count() == 0
+
+    page = show("all", javascript=False)
+    assert page.locator(".udl-card").count() == 0
+    for name in ONE_EACH:
+        fallback = page.locator(f"#w-{name} .udl-fallback")
+        assert fallback.is_visible()
+        assert "JavaScript" in fallback.inner_text()
+
+
+CHAOTIC = {
+    "relu 8-8-8": {"hidden": [8, 8, 8], "activations": "relu", "alpha": 0.1},
+    "tanh 8-8": {"hidden": [8, 8], "activations": "tanh", "alpha": 0.3},
+}
+
+
+@pytest.mark.parametrize("name", CHAOTIC)
+def test_engine_in_the_browser_is_the_one_in_python(show, name):
+    config = playground.Config(dataset="spiral", noise=0.2, **CHAOTIC[name])
+    phi = playground.train_many(config, seeds=[config.seed], epochs=300, every=300).phi[0]
+    found = show("playground").evaluate(
+        """async (config) => {
+          const { createEngine } = await import("/_static/udl/engine.mjs");
+          const engine = createEngine(config);
+          for (let epoch = 0; epoch < 300; epoch += 1) engine.runEpoch();
+          return [engine.epoch, [...new BigInt64Array(engine.phi.slice().buffer)].map(String)];
+        }""",
+        config.as_dict(),
+    )
+    # As integers, so that each bit counts, a zero's sign included.
+    assert found == [300, [str(bits) for bits in np.asarray(phi, float).view(np.int64)]]
+
+
+@pytest.mark.book
+@pytest.mark.parametrize(("path", "label"), placed_in_the_book() or [("", "(no book)")])
+def test_interactive_of_the_book(site, open_page, violations, path, label):
+    if not path:
+        return
+    page = open_page(f"{site}/{path}")
+    page.add_style_tag(content="section { content-visibility: visible !important }")
+    page.evaluate(PROBE)
+    settle(page, label)
+    # Two stops that stand around it, whatever the chapter has there.
+    page.evaluate(
+        """(label) => {
+          const box = document.getElementById(label);
+          for (const [id, side] of [["probe-before", "before"], ["probe-after", "after"]]) {
+            const stop = Object.assign(document.createElement("button"), { id, textContent: id });
+            box[side](stop);
+          }
+        }""",
+        label,
+    )
+    problems = walk(page, label, "probe-before", "probe-after")
+    page.emulate_media(forced_colors="active")
+    problems += violations(page)
+    page.emulate_media(forced_colors="none", media="print")
+    problems += ["is in print"] * page.locator(f"#{label} .udl-card").is_visible()
+    assert problems == []
