@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from udl.autograd import trace
 from udl.web import STATIC, backprop_stepper
-from udl.web._stepper import FUNCTIONS, LENGTH, NAME, NESTING, NODES, ROW, graph
+from udl.web._backprop_stepper import FUNCTIONS, LENGTH, NAME, NESTING, NODES, ROW, graph
 
 NEURON = "h = theta1 * x; g = h + theta0; yhat = relu(g); f = yhat - y; J = f^2"
 VALUES = {"theta0": 5.0, "theta1": -1.0, "x": 2.0, "y": 1.0}

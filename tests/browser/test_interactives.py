@@ -20,7 +20,8 @@ PAGE = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Inte
 <script>document.documentElement.dataset.theme = localStorage.theme;</script>
 <script>{probe}</script><script defer src="_static/udl/loader.js"></script>
 <style>html[data-theme=dark] {{ background: #14181e; color: #e6e9ee; }}
-a {{ color: inherit; }} main {{ max-width: 46rem; margin: auto; font: 16px/1.5 sans-serif; }} .away {{ height: 4000px; }}
+a {{ color: inherit; }} .away {{ height: 4000px; }}
+main {{ max-width: 46rem; margin: auto; font: 16px/1.5 sans-serif; }}
 </style></head><body><main><h1>Interactives</h1><p><a href="#after" id="before">before</a></p>
 {body}<p><a href="#before" id="after">after</a></p><div class="away"></div></main></body></html>"""
 
@@ -46,18 +47,23 @@ window.probe = (() => {
   const card = (id) => document.getElementById(id).querySelector(".udl-card");
   const SELECTOR = "button, input, select, textarea, summary, a[href], [tabindex='0']";
   // Tab stops at one radio button of a group.
-  const stop = (el, all) => el.type !== "radio" || el.checked
-    || !all.some((other) => other.name === el.name && (other.checked || (other !== el
-      && other.compareDocumentPosition(el) & 4)));
-  const controls = (id) => {
-    const all = [...card(id).querySelectorAll(SELECTOR)].filter(seen);
-    return all.filter((el) => el.tabIndex >= 0 && stop(el, all.filter((o) => o.type === "radio")));
+  const stop = (el, all) => {
+    if (el.type !== "radio") return true;
+    const group = all.filter((other) => other.type === "radio" && other.name === el.name);
+    return el === (group.find((other) => other.checked) ?? group[0]);
   };
-  const kind = (el) => (el.matches("input[type=range]") ? "slider" : el.matches("input[type=radio]")
-    ? "radio" : el.matches("input[type=checkbox]") ? "checkbox"
-      : el.matches("input, textarea") ? (el.readOnly ? "read" : el.localName === "input" ? "text"
-        : "area") : ["select", "summary", "a", "button"].includes(el.localName) ? el.localName
-        : { button: "pressed", group: "read", region: "read" }[el.getAttribute("role")] ?? "handle");
+  const controls = (id) => [...card(id).querySelectorAll(SELECTOR)].filter(seen)
+    .filter((el, k, all) => el.tabIndex >= 0 && stop(el, all));
+  const ROLES = { button: "pressed", group: "read", region: "read" };
+  const kind = (el) => {
+    if (el.localName === "input" && el.type === "range") return "slider";
+    if (["radio", "checkbox"].includes(el.type)) return el.type;
+    if (el.matches("input, textarea")) {
+      return el.readOnly ? "read" : el.localName === "input" ? "text" : "area";
+    }
+    if (["select", "summary", "a", "button"].includes(el.localName)) return el.localName;
+    return ROLES[el.getAttribute("role")] ?? "handle";
+  };
   let kept = [];
   let names = [];
   const called = (el) => [kind(el), name(el)];
@@ -212,7 +218,7 @@ def placed_in_the_book():
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory, serve):
-    """Serve a page for each interactive, one with two alike, and one with all; give the address."""
+    """Serve a page for each interactive, one with two alike, one with all; give the address."""
     folder = tmp_path_factory.mktemp("interactives")
     shutil.copytree(web.STATIC, folder / "_static" / "udl")
     widgets = {"all": [MAKE[name](f"w-{name}") for name in ONE_EACH]}
@@ -473,7 +479,7 @@ def memory(session):
 PRESS = """async (times) => {
   const controls = [...probe.card("one").querySelectorAll("[tabindex='0'], input[type=range]")];
   const buttons = [...probe.card("one").querySelectorAll("button")]
-    .filter((el) => el.checkVisibility() && /forward|backward|step|next|reset|all/i.test(probe.name(el)));
+    .filter((el) => el.checkVisibility() && /forward|step|next|reset|all/i.test(probe.name(el)));
   for (let k = 0; k < times; k += 1) {
     const el = controls[k % controls.length];
     const key = (k / controls.length) & 1 ? "ArrowLeft" : "ArrowRight";

@@ -468,7 +468,7 @@ function gradients(M, G, inputs, outputs, X, D, stride, count) {
   for (let o = 0; o < outputs; o += 2) {
     const o1 = o + 1 < outputs ? o + 1 : o;
     for (let i = 0; i < inputs; i += 4) {
-      const ib = i < last ? i + 1 : last, ic = ib < last ? ib + 1 : last, id = ic < last ? ic + 1 : last;
+      const ib = Math.min(i + 1, last), ic = Math.min(i + 2, last), id = Math.min(i + 3, last);
       let a = 0, b = 0, c = 0, d = 0, a1 = 0, b1 = 0, c1 = 0, d1 = 0, sum = 0, sum1 = 0;
       let p = D + o * stride, p1 = D + o1 * stride;
       let qa = X + i * stride, qb = X + ib * stride, qc = X + ic * stride, qd = X + id * stride;
@@ -543,22 +543,22 @@ export function createEngine(raw = {}) {
     }
     return chunks;
   };
-  const sheetOf = ({ x, y }) => sheet(Array.from(y, (_, e) => x[2 * e]), Array.from(y, (_, e) => x[2 * e + 1]));
-  // Targets of each output: 0 or 1 for cross-entropy, -1 or 1 for squared error, or the value.
-  const targetsOf = ({ y }) => Array.from({ length: outputs }, (_, k) => Float64Array.from(y, (label) => {
+  // What output k shall be: 0 or 1 for cross-entropy, -1 or 1 for squared error, or the value.
+  const target = (label, k) => {
     if (regression) return label;
     const hit = outputs === 1 ? label === 1 : label === k;
     return hit ? 1 : crossEntropy ? 0 : -1;
-  }));
-  const sets = {};
-  for (const name of ["train", "test"]) {
-    sets[name] = { sheet: sheetOf(data[name]), targets: targetsOf(data[name]), y: data[name].y };
-  }
+  };
+  const prepare = ({ x, y }) => ({
+    y,
+    sheet: sheet(x.filter((_, i) => i % 2 === 0), x.filter((_, i) => i % 2 === 1)),
+    targets: Array.from({ length: outputs }, (_, k) => y.map((label) => target(label, k))),
+  });
+  const train = prepare(data.train), test = prepare(data.test);
   const inputs = new Float64Array(examples * widths[0]); // row by row, to pick batches from
-  for (let e = 0; e < examples; e++) {
-    config.features.forEach((name, i) => {
-      inputs[e * widths[0] + i] = FEATURE[name](data.train.x[2 * e], data.train.x[2 * e + 1]);
-    });
+  for (let p = 0; p < inputs.length; p++) {
+    const e = Math.floor(p / widths[0]), i = p % widths[0];
+    inputs[p] = train.sheet[Math.floor(e / CHUNK)][i * CHUNK + e % CHUNK];
   }
 
   function begin() {
@@ -645,7 +645,7 @@ export function createEngine(raw = {}) {
 
   // What the loss of one example changes by, as the last preactivations change.
   function outputDeltas(first, count) {
-    const targets = sets.train.targets;
+    const { targets } = train;
     for (let e = 0, z = H[K], d = D[K]; e < count; e++, z++, d++) {
       const at = order[first + e];
       if (crossEntropy && outputs === 3) {
@@ -815,8 +815,8 @@ export function createEngine(raw = {}) {
   }
 
   function losses() {
-    const [train, trainAccuracy] = measure(sets.train), [test, testAccuracy] = measure(sets.test);
-    return { train, test, trainAccuracy, testAccuracy };
+    const [a, trainAccuracy] = measure(train), [b, testAccuracy] = measure(test);
+    return { train: a, test: b, trainAccuracy, testAccuracy };
   }
 
   function gradientNorm() {
@@ -828,7 +828,7 @@ export function createEngine(raw = {}) {
   // Units of each hidden layer that no training example moves: never active, or always saturated.
   function dead() {
     const idle = config.hidden.map((width) => new Array(width).fill(true));
-    sets.train.sheet.forEach((X, chunk) => {
+    train.sheet.forEach((X, chunk) => {
       const count = Math.min(CHUNK, examples - chunk * CHUNK);
       forward(X, count);
       idle.forEach((flags, k) => flags.forEach((flag, o) => {

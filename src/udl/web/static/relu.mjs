@@ -1,5 +1,5 @@
 // The ReLU explorer: a shallow network in its four steps, or two networks one behind the other.
-// Props are made by udl.web._relu, which has validated them; texts in them are HTML that it has
+// Props are made by udl.web._relu_explorer, which has validated them; texts in them are HTML that it has
 // escaped.
 //
 // A network is { theta: [[bias, slope], ...], phi: [bias, weight, ...] }. Regions are counted in

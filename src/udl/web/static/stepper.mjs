@@ -367,7 +367,7 @@ export function layout({ nodes, root }, sizes, labels, room, upright) {
   const thick = columns.map((_, at) => Math.max(...nodes.map((_, i) =>
     (cells[i].column === at ? sizes[i][along] / 2 : 0))));
   const apart = columns.map((_, at) => Math.max(...nodes.flatMap(({ args }, to) =>
-    (cells[to].column === at ? args.map((_, slot) => labels(to, slot) + 12) : [0])), 24));
+    (cells[to].column === at ? args.map((_, slot) => labels(to, slot) + 7) : [0])), 24));
   const total = thick.reduce((sum, half, at) => sum + 2 * half + (at && apart[at]), 0);
   const more = Math.max(0, Math.min(26, (room - total) / Math.max(1, last)));
   let span = 0;
@@ -827,7 +827,7 @@ export function render({ el, props }) {
       backed.has(i) || i === stuck && known.has(i) ? group[2] : ""]);
     // With room for what later steps show; and nodes only grow, so that nothing trembles in a drag.
     const sizes = full.map((group, i) => {
-      at.widths[i] = Math.max(at.widths[i] ?? 58, ...group.map((line) => measure(line) + 12));
+      at.widths[i] = Math.max(at.widths[i] ?? 58, ...group.map((line) => measure(line) + 10));
       return [at.widths[i], 52];
     });
     const labels = (to, slot) => (run.slopes[to].length ? slopeText(graph, run, to, slot) : "");
