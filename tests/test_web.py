@@ -227,7 +227,7 @@ def test_html_is_the_same_in_another_process():
 def test_default_labels_differ_with_the_content():
     labels = {numeric("a", 1).label, numeric("a", 2).label, numeric("b", 1).label}
     assert len(labels) == 3
-    assert all(re.fullmatch(r"question-[0-9a-f]{8}", label) for label in labels)
+    assert all(re.fullmatch(r"questions-[0-9a-f]{8}", label) for label in labels)
 
 
 def test_numpy_numbers_are_numbers():

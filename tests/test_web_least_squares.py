@@ -109,7 +109,7 @@ def test_task_is_escaped_and_marked_up():
         ({"y": np.array([1.0, np.nan, 2.0])}, r"y\[1\]=nan"),
         ({"x": np.ones(3)}, "two different values in x"),
         ({"x": 1e9 + X3}, "x that vary more"),
-        ({"label": "a b"}, "letters, digits and hyphens, got label='a b'"),
+        ({"label": "a b"}, "after a first letter, got 'a b'"),
         (
             {"optimizers": ("gd", "newton")},
             "optimizers from gd, sgd, momentum, adam, got 'newton'",

@@ -13,7 +13,7 @@ from typing import Any, SupportsFloat
 import numpy as np
 
 from udl.autograd import Value, trace
-from udl.web.host import Widget, inline, plain
+from udl.web.host import Widget, inline, labeled, plain
 
 Term = Value | float
 Goal = str | Mapping[str, Mapping[str, SupportsFloat]]
@@ -46,7 +46,7 @@ def backprop_stepper(
     expression: str,
     values: Mapping[str, SupportsFloat],
     *,
-    label: str,
+    label: str = "",
     trainable: Sequence[str] = (),
     alpha: float = 0.1,
     task: str = "",
@@ -66,7 +66,7 @@ def backprop_stepper(
     values : mapping of str to float
         A number for each name that no part of the expression defines.
     label : str
-        Stable id on the page.
+        Stable id on the page; by default a hash of the content.
     trainable : sequence of str
         The names that "Take a step" updates; the reader may choose others.
     alpha : float
@@ -109,10 +109,6 @@ def backprop_stepper(
     >>> backprop_stepper("(relu(theta0 + theta1 * x) - y)^2", values, label="neuron")
     <stepper: Backpropagation, one node at a time>
     """
-    if not re.fullmatch(r"[A-Za-z][\w-]*", label):
-        raise ValueError(
-            f"expected a label of letters, digits, - and _ after a first letter, got {label!r}"
-        )
     if start not in ("leaves", "forward", "backward"):
         raise ValueError(f"expected start 'leaves', 'forward' or 'backward', got start={start!r}")
     rate = _number("alpha", alpha)
@@ -125,7 +121,6 @@ def backprop_stepper(
     nodes = trace(root).nodes
     gradients = {node.name: float(node.grad or 0.0) for node in nodes}
     props: dict[str, Any] = {
-        "label": label,
         "title": plain(title),
         "task": inline(task),
         "expression": expression,
@@ -144,7 +139,7 @@ def backprop_stepper(
         f"<code>{html.escape(expression)}</code> is walked here, forward and backward. At the "
         f"start {root.name} = {float(root.data):.4g}, and {shown.replace('-', '−')}.</p>"
     )
-    return Widget("stepper", props, fallback, plain(title), label, height=640)
+    return labeled("stepper", props, label, fallback=fallback, title=plain(title), height=640)
 
 
 def graph(expression: str, values: Mapping[str, SupportsFloat]) -> tuple[dict[str, Value], Value]:

@@ -9,7 +9,7 @@ from jaxtyping import Real
 
 from udl import linear
 from udl._check import finite, same_shape, vector
-from udl.web.host import Widget, inline
+from udl.web.host import Widget, inline, labeled
 
 BETA, GAMMA, EPSILON = 0.9, 0.999, 1e-8
 RACE = 100
@@ -28,7 +28,7 @@ def least_squares_explorer(
     x: Real[np.ndarray, " I"],
     y: Real[np.ndarray, " I"],
     *,
-    label: str,
+    label: str = "",
     task: str = "",
     title: str = "A line, and its place on the loss surface",
     x_name: str = "input x",
@@ -52,7 +52,7 @@ def least_squares_explorer(
     x, y : arrays of shape (I,)
         The points, 3 to 400 of them.
     label : str
-        Stable id on the page: letters, digits and hyphens.
+        Stable id on the page; by default a hash of the content.
     task : str
         What to try. ``$math$`` and `` `code` `` are allowed.
     title : str
@@ -108,8 +108,6 @@ def least_squares_explorer(
     finite(x=x, y=y)
     if not 3 <= len(x) <= 400:
         raise ValueError(f"expected 3 to 400 points, got {len(x)}")
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", label):
-        raise ValueError(f"expected a label of letters, digits and hyphens, got label={label!r}")
     _known("optimizers", optimizers, _OPTIMIZERS)
     _known("goals", goals, _GOALS)
     for goal in goals:
@@ -149,7 +147,6 @@ def least_squares_explorer(
         "adam": 0.5 * float(np.abs(away).max()),
     }
     props: dict[str, Any] = {
-        "label": label,
         "title": title,
         "task": inline(task),
         "x": x.tolist(),
@@ -179,13 +176,14 @@ def least_squares_explorer(
         "gamma": GAMMA,
         "epsilon": EPSILON,
     }
-    return Widget(
+    return labeled(
         "least-squares",
         props,
-        "<p>An interactive: drag a line through the points and watch its place on the loss "
-        "surface. It needs JavaScript; the figure of this section shows the same at rest.</p>",
-        title,
         label,
+        fallback="<p>An interactive: drag a line through the points and watch its place on the "
+        "loss surface. It needs JavaScript; the figure of this section shows the same, "
+        "at rest.</p>",
+        title=title,
         height=760,
     )
 

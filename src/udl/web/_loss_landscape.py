@@ -7,7 +7,6 @@ differences of neighbors travel, in steps of the logarithm that leave nearly fou
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +15,7 @@ from jaxtyping import Float
 
 from udl import landscape
 from udl.landscape import Grid, Trajectory
-from udl.web.host import Widget, inline
+from udl.web.host import Widget, inline, labeled
 
 _MOST_PATHS = 5  # as many as the page has colors and dashes
 _MOST_NODES = 41  # along an axis; more would be slow to draw, and heavy
@@ -28,7 +27,7 @@ def loss_landscape(
     grid: Grid | Mapping[str, Grid],
     trajectories: Mapping[str, Trajectory],
     *,
-    label: str,
+    label: str = "",
     task: str = "",
     title: str = "A loss landscape",
     axes: tuple[str, str] = ("first direction", "second direction"),
@@ -46,7 +45,7 @@ def loss_landscape(
     trajectories : mapping of str to Trajectory
         Paths by name, at most 5; from :func:`udl.landscape.follow`.
     label : str
-        Stable id of the landscape on its page.
+        Stable id of the landscape on its page; by default a hash of the content.
     task : str
         What to try, with ``$math$`` and `` `code` ``.
     title : str
@@ -83,10 +82,6 @@ def loss_landscape(
     >>> loss_landscape(plane, {"two steps": path}, label="bowl").props["paths"][0]["losses"]
     [9.0, 2.0]
     """
-    if not re.fullmatch(r"[A-Za-z][\w-]*", label):
-        raise ValueError(
-            f"expected a label of letters, digits, - and _ after a first letter, got {label!r}"
-        )
     grids = {"": grid} if isinstance(grid, Grid) else dict(grid)
     if not grids:
         raise ValueError("expected at least one plane, got grid={}")
@@ -99,7 +94,6 @@ def loss_landscape(
     paths = [_path(name, path, list(grids.values())) for name, path in trajectories.items()]
     first = next(iter(grids.values()))
     props: dict[str, Any] = {
-        "label": label,
         "title": title,
         "task": inline(task),
         "axes": list(axes),
@@ -107,14 +101,14 @@ def loss_landscape(
         "paths": paths,
         "walk": None if walk is None else _walk(first, trajectories, walk),
     }
-    return Widget(
-        module="landscape",
-        props=props,
+    return labeled(
+        "landscape",
+        props,
+        label,
         fallback=f"<p><b>{html.escape(title)}.</b> With JavaScript, the loss over a plane through "
         f"the parameters stands here as a surface to turn, with the paths of "
         f"{html.escape(', '.join(trajectories))} on it.</p>",
         title=title,
-        label=label,
         height=980,
     )
 

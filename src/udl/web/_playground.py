@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import html
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from difflib import get_close_matches
 from typing import Any
 
 from udl.playground import Config
-from udl.web.host import Widget, inline
+from udl.web.host import Widget, inline, labeled
 
 _GROUPS = {
     "data": "dataset noise examples train data_seed",
@@ -29,7 +28,7 @@ HIDEABLE = tuple(
 
 def playground(
     *,
-    label: str,
+    label: str = "",
     task: str = "",
     title: str = "Playground",
     hide: Sequence[str] = (),
@@ -42,7 +41,8 @@ def playground(
     Parameters
     ----------
     label : str
-        Stable id of the playground on its page. Links to a state of it begin with the id.
+        Stable id of the playground on its page; by default a hash of the content. Links to a state
+        of it begin with the id.
     task : str
         What to try, with ``$math$`` and `` `code` ``.
     title : str
@@ -87,10 +87,6 @@ def playground(
     >>> widget.props["config"]["activations"]
     ['tanh']
     """
-    if not re.fullmatch(r"[A-Za-z][\w-]*", label):
-        raise ValueError(
-            f"expected a label of letters, digits, - and _ after a first letter, got {label!r}"
-        )
     settings = [field.name for field in fields(Config)]
     for key in config:
         _known(f"setting {key!r}", key, settings)
@@ -100,7 +96,6 @@ def playground(
         _known(f"hide={name!r}", name, HIDEABLE)
     checked = Config(**config)
     props = {
-        "label": label,
         "title": title,
         "task": inline(task),
         "config": checked.as_dict(),
@@ -110,16 +105,16 @@ def playground(
     }
     widths = ", ".join(map(str, checked.hidden))
     network = f"hidden layers of {widths} neurons" if widths else "no hidden layer"
-    return Widget(
-        module="playground",
-        props=props,
+    return labeled(
+        "playground",
+        props,
+        label,
         fallback=(
             f"<p>{html.escape(title)}: a network with {network} learns the data set "
             f"{html.escape(checked.dataset)} before your eyes, one batch after the other. "
             "It needs JavaScript.</p>"
         ),
         title=title,
-        label=label,
         height=1250,
     )
 

@@ -8,7 +8,6 @@ and slopes that look as if they cancel do.
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
@@ -18,7 +17,7 @@ from jaxtyping import Real
 
 from udl import regions
 from udl._check import count, finite, matrix, vector
-from udl.web.host import Widget, inline
+from udl.web.host import Widget, inline, labeled
 
 # theta of shape (D, 2) and phi of shape (1 + D,); each network has a D of its own.
 Network = tuple[Real[np.ndarray, "_ _"], Real[np.ndarray, "_"]]
@@ -31,7 +30,7 @@ def relu_explorer(
     theta: Real[np.ndarray, "D P"],
     phi: Real[np.ndarray, " Q"],
     *,
-    label: str,
+    label: str = "",
     second: Network | None = None,
     task: str = "",
     title: str = "",
@@ -58,7 +57,7 @@ def relu_explorer(
     phi : array of shape (1 + D,)
         Bias and weights of the output.
     label : str
-        Stable id of the explorer on its page.
+        Stable id of the explorer on its page; by default a hash of the content.
     second : (theta, phi), optional
         A second network, which reads the output of the first; it may have another width.
     task : str
@@ -105,10 +104,6 @@ def relu_explorer(
     >>> relu_explorer(theta, phi, label="four", second=(theta, phi)).props["regions"]
     [3, 3, 4]
     """
-    if not re.fullmatch(r"[A-Za-z][\w-]*", label):
-        raise ValueError(
-            f"expected a label of letters, digits, - and _ after a first letter, got {label!r}"
-        )
     networks = [_checked("", theta, phi)]
     if second is not None:
         networks.append(_checked("second ", *_pair("second", second)))
@@ -118,7 +113,6 @@ def relu_explorer(
     _reachable(goal, widths, counts)
     title = title or ("Two ReLU networks, one behind the other" if second else "A ReLU network")
     props: dict[str, Any] = {
-        "label": label,
         "title": title,
         "task": inline(task),
         "networks": [_plain(network) for network in networks],
@@ -136,13 +130,13 @@ def relu_explorer(
         else f"A network of {_number(widths[0], 'hidden unit')}: "
         f"{_number(counts[0], 'linear region')}"
     )
-    return Widget(
-        module="relu",
-        props=props,
+    return labeled(
+        "relu",
+        props,
+        label,
         fallback=f"<p><b>{html.escape(title)}.</b> {what}. With JavaScript, its parameters can be "
         "dragged here, and its regions are counted live.</p>",
         title=title,
-        label=label,
         height=1100,
     )
 

@@ -14,6 +14,7 @@ the props, and carries a fallback that says the same without JavaScript.
 from __future__ import annotations
 
 import base64
+import hashlib
 import html
 import json
 import os
@@ -199,6 +200,43 @@ class Widget:
             f'style="width:100%;height:{self.height}px;border:0" '
             f'srcdoc="{html.escape(document)}"></iframe>'
         )
+
+
+def labeled(
+    module: str, props: dict[str, Any], label: str, *, fallback: str, title: str, height: int
+) -> Widget:
+    """Make a widget whose props hold its label.
+
+    Parameters
+    ----------
+    module, props, fallback, title, height
+        As for `Widget`.
+    label : str
+        An id, or nothing for a hash of the props.
+
+    Returns
+    -------
+    Widget
+        The widget.
+
+    Raises
+    ------
+    ValueError
+        If the label is no id that a link could end with.
+
+    Examples
+    --------
+    >>> labeled("questions", {}, "", fallback="?", title="?", height=100).label
+    'questions-44136fa3'
+    """
+    if not label:
+        digest = hashlib.sha256(script_json(props).encode()).hexdigest()
+        label = f"{module}-{digest[:8]}"
+    if not re.fullmatch(r"[A-Za-z][\w-]*", label):
+        raise ValueError(
+            f"expected a label of letters, digits, - and _ after a first letter, got {label!r}"
+        )
+    return Widget(module, {**props, "label": label}, fallback, title, label, height)
 
 
 # The notebook's theme is not the system's, so the frame looks at what it lies on. A host that

@@ -6,13 +6,11 @@ slips in a foreseen way is told how; after two wrong tries the answer may be sho
 
 from __future__ import annotations
 
-import hashlib
 import math
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, SupportsFloat
 
-from udl.web.host import Widget, inline, plain, script_json
+from udl.web.host import Widget, inline, labeled, plain
 
 Mistakes = Mapping[SupportsFloat, str] | Iterable[tuple[SupportsFloat, str]]
 
@@ -173,19 +171,13 @@ def choice(
 
 
 def _widget(props: dict[str, Any], label: str, title: str, body: str = "") -> Widget:
-    digest = hashlib.sha256(script_json(props).encode()).hexdigest()
-    label = label or f"question-{digest[:8]}"
-    if not re.fullmatch(r"[A-Za-z][\w-]*", label):
-        raise ValueError(
-            f"expected a label of letters, digits, - and _ after a first letter, got {label!r}"
-        )
-    return Widget(
-        module="questions",
-        props={**props, "label": label},
+    return labeled(
+        "questions",
+        props,
+        label,
         fallback=f"<p>{props['question']}</p>{body}<details>"
         f"<summary>Show the answer</summary><p>{props['solution']}</p></details>",
         title=title,
-        label=label,
         height=180 + 24 * (len(title) // 80 + 2 * len(props.get("options", ()))),
     )
 

@@ -25,7 +25,7 @@ function editsOf({ edits }) {
 }
 
 function udl(engine) {
-  const { history, config } = engine;
+  const { history, config, epoch, batch, batchesPerEpoch } = engine;
   const settings = Object.keys(DEFAULTS)
     .filter((key) => JSON.stringify(config[key]) !== JSON.stringify(DEFAULTS[key]))
     .map((key) => `    ${key}=${python(config[key])},\n`).join("");
@@ -33,7 +33,7 @@ function udl(engine) {
   return `# A run of the playground, to the last bit.
 from udl.playground import Config, Engine
 
-STEPS = ${engine.steps}  # ${engine.epoch} epochs of ${engine.batchesPerEpoch} batches, and ${engine.batch} more
+STEPS = ${engine.steps}  # ${epoch} epochs of ${batchesPerEpoch} batches, and ${batch} more
 ${edited ? editsOf(history) : ""}
 engine = Engine(Config(
 ${settings}))
@@ -127,6 +127,7 @@ class Dropout(torch.nn.Module):
             return h
         draws = torch.tensor([[next(DROPS) for _ in h] for _ in range(h.shape[1])])
         return h * torch.where(draws.T < ${config.dropout}, 0.0, 1 / (1 - ${config.dropout}))
+
 
 ` : ""}${edited ? `
 def edit(steps):
