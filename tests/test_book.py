@@ -449,6 +449,9 @@ def package(tmp_path):
         ("import toy.sub", "toy toy.sub toy.sub.inner"),
         ("from toy.late import other", "toy toy.late"),
         ("from toy.late import tool", "toy toy.late toy.late._tool toy.a"),
+        ("from toy import late as l\nl.tool(1)", "toy toy.late toy.late._tool toy.a"),
+        ("import toy.late\ntoy.late.tool(1)", "toy toy.late toy.late._tool toy.a"),
+        ("def f():\n  late.tool(1)\nfrom toy import late", "toy toy.late toy.late._tool toy.a"),
         ("from toy.b import f", "toy toy.b toy.sub toy.sub.deep toy.sub.inner toy.c toy.a"),
     ],
 )

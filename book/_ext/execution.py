@@ -103,18 +103,22 @@ class Package:
         A package that loads an attribute late keeps it in a private module of the same name.
         """
         found: set[str] = set()
-        for node in running(ast.parse(source)):
+        known: dict[str, str] = {}
+        imports_first = sorted(running(ast.parse(source)), key=lambda n: isinstance(n, ast.Attribute))
+        for node in imports_first:
             if isinstance(node, ast.Import):
                 found |= {alias.name for alias in node.names}
+                known |= {alias.asname: alias.name for alias in node.names if alias.asname}
             elif isinstance(node, ast.ImportFrom):
                 parts = module.split(".")
                 base = parts[: len(parts) - node.level + is_package] if node.level else []
                 origin = ".".join([*base, *filter(None, [node.module])])
-                names = {alias.name for alias in node.names}
-                found |= {origin, *(f"{origin}.{n}" for n in names)}
-                found |= {f"{origin}._{n}" for n in names}
-            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-                found.add(f"{node.value.id}.{node.attr}")
+                found |= {origin} | {f"{origin}.{alias.name}" for alias in node.names}
+                known |= {a.asname or a.name: f"{origin}.{a.name}" for a in node.names}
+            elif isinstance(node, ast.Attribute):
+                first, *rest = ast.unparse(node).split(".")
+                found.add(".".join([known.get(first, first), *rest]))
+        found |= {re.sub(r"\.(?=\w+$)", "._", name) for name in found}
         parents = {name[: m.start()] for name in found for m in re.finditer(r"\.", name)}
         return (found | parents) & self.paths.keys()
 
