@@ -104,8 +104,10 @@ class Package:
         """
         found: set[str] = set()
         known: dict[str, str] = {}
-        imports_first = sorted(running(ast.parse(source)), key=lambda n: isinstance(n, ast.Attribute))
-        for node in imports_first:
+        names_first = sorted(
+            running(ast.parse(source)), key=lambda n: isinstance(n, ast.Attribute)
+        )
+        for node in names_first:
             if isinstance(node, ast.Import):
                 found |= {alias.name for alias in node.names}
                 known |= {alias.asname: alias.name for alias in node.names if alias.asname}

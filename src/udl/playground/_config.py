@@ -221,7 +221,7 @@ def _among(name: str, value: object, allowed: Sequence[str]) -> None:
 
 
 def _within(
-    name: str, value: Any, limits: tuple[float, float], *, whole: bool = False
+    name: str, value: Any, limits: tuple[float | int, float | int], *, whole: bool = False
 ) -> float | int:
     """Return a number of a range, ends included, or refuse it."""
     low, high = limits

@@ -38,7 +38,7 @@ class Stream:
         self.state = (self.state + INCREMENT) & MASK
         return mixed(self.state) / 4294967296
 
-    def between(self, low: float, high: float) -> float:
+    def between(self, low: float | int, high: float | int) -> float:
         """Return a number from a range."""
         return low + (high - low) * self.next()
 
