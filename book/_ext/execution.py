@@ -104,10 +104,8 @@ class Package:
         """
         found: set[str] = set()
         known: dict[str, str] = {}
-        names_first = sorted(
-            running(ast.parse(source)), key=lambda n: isinstance(n, ast.Attribute)
-        )
-        for node in names_first:
+        ordered = sorted(running(ast.parse(source)), key=lambda n: isinstance(n, ast.Attribute))
+        for node in ordered:
             if isinstance(node, ast.Import):
                 found |= {alias.name for alias in node.names}
                 known |= {alias.asname: alias.name for alias in node.names if alias.asname}
