@@ -41,11 +41,13 @@ def test_goals_and_hidden_controls_reach_the_page():
     goals = [
         {"text": "below $0.2$", "test_loss": 0.2},
         {"text": "b", "test_loss": 1, "epochs": 50},
+        {"text": "c", "test_loss": 1, "after": 9, "config": {"hidden": (3, 2)}},
     ]
     props = web.playground(label="pg", goals=goals, hide=["data", "l1"], autoplay=True).props
-    assert [(goal["test_loss"], goal["epochs"]) for goal in props["goals"]] == [
-        (0.2, None),
-        (1, 50),
+    assert [{key: goal[key] for key in goal if key != "text"} for goal in props["goals"]] == [
+        {"test_loss": 0.2, "config": {}},
+        {"test_loss": 1, "epochs": 50, "config": {}},
+        {"test_loss": 1, "after": 9, "config": {"hidden": [3, 2]}},
     ]
     assert "<math>" in props["goals"][0]["text"]
     assert (props["hide"], props["autoplay"]) == (["data", "l1"], True)
@@ -69,7 +71,9 @@ def test_no_text_can_leave_its_place():
         ({"dataset": "plane", "loss": "cross-entropy"}, "plane"),
         ({"hide": ["dat"]}, "data.*hide='dat'"),
         ({"goals": [{"text": "a"}]}, r"test_loss.*goals\[0\]"),
-        ({"goals": [{"text": "a", "test_loss": 1, "loss": 2}]}, r"goals\[0\] with"),
+        ({"goals": [{"text": "a", "test_loss": 1, "loss": 2}]}, r"test_loss, got goals\[0\] with"),
+        ({"goals": [{"text": "a", "test_loss": 1, "config": {"hiden": [1]}}]}, "hidden.*'hiden'"),
+        ({"goals": [{"text": "a", "test_loss": 1, "config": {"hidden": [9]}}]}, "hidden"),
         ({"goals": [{"text": "a", "test_loss": float("nan")}]}, "above 0.*nan"),
         ({"goals": [{"text": "a", "test_loss": 0}]}, "above 0"),
         ({"goals": [{"text": "a", "test_loss": 1, "epochs": 1.5}]}, "whole"),

@@ -735,8 +735,8 @@ def test_interactives_of_the_book(site, book, page_path, open_page, violations):
         # Two stops that stand around it, whatever the chapter has there.
         page.evaluate(
             """(label) => ["before", "after"].forEach((side) => {
-              const id = `${label}-${side}`;
-              const stop = Object.assign(document.createElement("button"), { id, textContent: id });
+              const stop = document.createElement("button");
+              stop.id = stop.textContent = `${label}-${side}`;
               document.getElementById(label)[side](stop);
             })""",
             label,

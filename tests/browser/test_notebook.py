@@ -59,7 +59,7 @@ def lab(tmp_path_factory, unavailable):
     beside = shutil.which("jupyter-lab", path=str(Path(sys.executable).parent))
     program = os.environ.get("JUPYTER_LAB") or beside or shutil.which("jupyter-lab")
     if program is None:
-        unavailable("there is no JupyterLab: install the extra `lab`, or name it in JUPYTER_LAB")
+        unavailable("there is no JupyterLab: install it, or name it in JUPYTER_LAB")
     home = tmp_path_factory.mktemp("home")
     files = home / "book"
     files.mkdir()

@@ -153,7 +153,12 @@ test("numbers in words", () => {
   assert.equal(deadWords([[true, true, true], [true, true]]), "5 units");
   assert.equal(goalReached({ test_loss: 0.2, epochs: 10 }, 11, 0.1), false);
   assert.equal(goalReached({ test_loss: 0.2, epochs: 10 }, 10, 0.2), true);
-  assert.equal(goalReached({ test_loss: 0.2, epochs: null }, 9999, NaN), false);
+  assert.equal(goalReached({ test_loss: 0.2 }, 9999, NaN), false);
+  assert.equal(goalReached({ test_loss: 0.2, after: 10 }, 9, 0.1), false);
+  assert.equal(goalReached({ test_loss: 0.2, after: 10 }, 10, 0.1), true);
+  const one = { test_loss: 0.2, config: { hidden: [1] } };
+  assert.equal(goalReached(one, 1, 0.1, { hidden: [1], alpha: 1 }), true);
+  assert.equal(goalReached(one, 1, 0.1, { hidden: [2], alpha: 1 }), false);
   for (const span of [1e-9, 0.3, 1, 7, 1234, 9e8]) {
     const step = tickStep(span, 5);
     assert.ok(span / step <= 5 + 1e-6 && span / step > 1.5);

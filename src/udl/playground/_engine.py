@@ -133,7 +133,7 @@ class Engine:
 
     References
     ----------
-    UDL algorithm 7.1 and chapter 9.
+    UDL sections 6.2, 7.4, 9.1 and 9.3.3.
 
     Examples
     --------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -32,7 +32,7 @@ def playground(
     task: str = "",
     title: str = "Playground",
     hide: Sequence[str] = (),
-    goals: Sequence[Mapping[str, str | float | int]] = (),
+    goals: Sequence[Mapping[str, Any]] = (),
     autoplay: bool = False,
     **config: Any,
 ) -> Widget:
@@ -54,8 +54,9 @@ def playground(
         "seed", "speed", "discrete", "tests", "weights", "curves", "lights", "link", "export",
         "table".
     goals : sequence of mappings
-        What the page watches for, in the order shown: "text", "test_loss" to reach, and, where it
-        must not take longer, "epochs". A goal counts on the data of `config` alone.
+        What the page watches for, in the order shown: "text", "test_loss" to reach, and as wanted
+        "epochs" that it may take, epochs "after" which it must still hold, and the "config" that
+        it asks for. A goal counts on the data and with the loss of `config` alone.
     autoplay : bool
         Whether training starts at once, unless the reader prefers reduced motion.
     **config
@@ -100,7 +101,7 @@ def playground(
         "task": inline(task),
         "config": checked.as_dict(),
         "hide": list(hide),
-        "goals": [_goal(f"goals[{i}]", goal) for i, goal in enumerate(goals)],
+        "goals": [_goal(f"goals[{i}]", goal, checked) for i, goal in enumerate(goals)],
         "autoplay": bool(autoplay),
     }
     widths = ", ".join(map(str, checked.hidden))
@@ -128,30 +129,32 @@ def _known(what: str, name: object, names: Sequence[str]) -> None:
         raise ValueError(f"expected one of {', '.join(near)}, got {what}")
 
 
-def _goal(name: str, goal: Mapping[str, Any]) -> dict[str, Any]:
+def _goal(name: str, goal: Mapping[str, Any], config: Config) -> dict[str, Any]:
     """Return a goal in plain JSON, or refuse it."""
     if not isinstance(goal, Mapping):
         raise TypeError(f"expected a mapping with text and test_loss, got {name}={goal!r}")
-    unknown = sorted(set(goal) - {"text", "test_loss", "epochs"})
-    missing = sorted({"text", "test_loss"} - set(goal))
-    if unknown or missing:
-        raise ValueError(
-            f"expected text, test_loss and, if wanted, epochs, got {name} with {sorted(goal)}"
-        )
-    text, loss, epochs = goal["text"], goal["test_loss"], goal.get("epochs")
+    for key in goal:
+        _known(f"{name} with {key!r}", key, ("text", "test_loss", "epochs", "after", "config"))
+    if missing := {"text", "test_loss"} - set(goal):
+        raise ValueError(f"expected text and test_loss, got {name} without {missing.pop()}")
+    text, loss, wanted = goal["text"], goal["test_loss"], dict(goal.get("config", {}))
     if not isinstance(text, str):
         raise TypeError(f"expected a sentence, got {name}['text']={text!r}")
-    for key, value in [("test_loss", loss), ("epochs", epochs)]:
-        if value is None and key == "epochs":
-            continue
+    times = {key: goal[key] for key in ("epochs", "after") if goal.get(key) is not None}
+    for key, value in {"test_loss": loss, **times}.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise TypeError(f"expected a number, got {name}[{key!r}]={value!r}")
         if not (math.isfinite(value) and value > 0):
             raise ValueError(f"expected a number above 0, got {name}[{key!r}]={value}")
-    if epochs is not None and epochs != int(epochs):
-        raise ValueError(f"expected a whole number, got {name}['epochs']={epochs}")
+    for key, value in times.items():
+        if value != int(value):
+            raise ValueError(f"expected a whole number, got {name}[{key!r}]={value}")
+    for key in wanted:
+        _known(f"{name}['config'] with {key!r}", key, [field.name for field in fields(Config)])
+    complete = replace(config, **{"activations": "relu", **wanted}).as_dict()
     return {
         "text": inline(text),
         "test_loss": float(loss),
-        "epochs": None if epochs is None else int(epochs),
+        **{key: int(value) for key, value in times.items()},
+        "config": {key: complete[key] for key in wanted},
     }

@@ -43,7 +43,7 @@ const KEYS = {
   l1: numeral, l2: numeral, dropout: numeral, batch: numeral, seed: numeral,
 };
 
-const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+export const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
 // The keys of a URL: whatever differs from the state that the page starts in.
 export function encodeState(config, base) {
@@ -206,5 +206,7 @@ export function tickStep(span, most) {
   return [1, 2, 5, 10].map((m) => m * power).find((step) => step >= rough * (1 - 1e-9));
 }
 
-export const goalReached = ({ test_loss, epochs = null }, epoch, test) =>
-  test <= test_loss && (epochs === null || epoch <= epochs);
+// A goal counts on the data and with the loss that the page gives, and with the settings it names.
+export const goalReached = ({ test_loss, epochs, after, config: wanted }, epoch, test, config) =>
+  test <= test_loss && epoch <= (epochs ?? Infinity) && epoch >= (after ?? 0)
+  && Object.entries(wanted ?? {}).every(([key, value]) => same(value, config[key]));

@@ -9,7 +9,7 @@ import { check, createEngine, makeData, OPTIONS } from "./engine.mjs";
 import { exportCode } from "./playground-export.mjs";
 import {
   createCurves, deadWords, decodeState, encodeState, FEATURES, goalReached, gradientHealth, LIMIT,
-  packWeights, parsePoints, settle, unpackWeights,
+  packWeights, parsePoints, same, settle, unpackWeights,
 } from "./playground-model.mjs";
 import { STYLE } from "./playground-style.mjs";
 import {
@@ -148,10 +148,11 @@ export function render({ el, props }) {
     if (engine.batch) return false;
     measure();
     curves.add(engine.epoch, now.slice(1));
+    const given = [...DATA_KEYS, "loss"].every((key) => same(config[key], base[key]));
+    goalNote.hidden = given || !goals.length;
     const reached = goals.flatMap((goal, i) =>
-      (!met[i] && goalReached(goal, engine.epoch, now[2]) ? [i] : []));
-    if (!reached.length || DATA_KEYS.some((key) =>
-      JSON.stringify(config[key]) !== JSON.stringify(base[key]))) return false;
+      (given && !met[i] && goalReached(goal, engine.epoch, now[2], config) ? [i] : []));
+    if (!reached.length) return false;
     for (const i of reached) {
       met[i] = true;
       goalItems[i].className = "pg-met";
@@ -195,6 +196,7 @@ export function render({ el, props }) {
   // ------------------------------------------------------------------ goals
   const goalMarks = goals.map(() => make("span", { role: "img", "aria-label": "open" }, "○"));
   const goalItems = goals.map(({ text }, i) => make("li", {}, goalMarks[i], make("span", {}, html(text))));
+  const goalNote = make("p", { hidden: true }, "Goals count on the data and with the loss as given.");
 
   // ------------------------------------------------------------------ settings
   const syncs = []; // each sets one control to what `config` holds
@@ -928,6 +930,7 @@ export function render({ el, props }) {
 
   const section = card({ el, label, title, task, children: kept(
     goals.length && make("ul", { class: "pg-goals" }, ...goalItems),
+    goalNote,
     dataPanel, has("data") && pointsPanel, runbar, word.el, trouble,
     layerRow,
     make("div", { class: "pg-figure" }, stage, side),
