@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import rjsmin
+import minify
 from docutils import nodes
 from sphinx.util.fileutil import copy_asset
 
@@ -130,8 +130,8 @@ def join_assets(app: Sphinx, exception: Exception | None) -> None:
     if modules.is_dir():
         (static / "udl").mkdir(exist_ok=True)
         for path in sorted(modules.iterdir()):
-            code = rjsmin.jsmin(path.read_text(encoding="utf-8"))
-            (static / "udl" / path.name).write_text(str(code), encoding="utf-8")
+            code = minify.string("application/javascript", path.read_text(encoding="utf-8"))
+            (static / "udl" / path.name).write_text(code, encoding="utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, object]:
