@@ -797,7 +797,7 @@ export function render({ el, props }) {
     if (copied) say(`Link copied, ${text.length} characters.`, "good");
     else say("The browser refused the clipboard: copy the link from the field.", "bad");
   }), withWeights.el, address);
-  const code = make("pre", { tabindex: 0, role: "region", "aria-label": "Program", ...QUIET });
+  const code = make("pre", { tabindex: 0, role: "region", "aria-label": `${title}: program`, ...QUIET });
   const fillCode = () => {
     if (exported && exported.open && !playing) put(code, exportCode(engine, flavors.value));
   };
