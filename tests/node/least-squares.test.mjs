@@ -110,7 +110,7 @@ test("what does not fit in an address is left out and named", () => {
 
 test("a first rate suits the first optimizer", () => {
   assert.equal(initial(PROPS).alpha, 0.037);
-  assert.equal(initial({ ...PROPS, optimizers: ["adam"] }).alpha, 0.1);
+  assert.equal(initial({ ...PROPS, optimizers: ["adam"] }).alpha, 0.01);
 });
 
 test("what is not offered cannot be asked for by address", () => {

@@ -155,7 +155,7 @@ export function levels(least, top, count = 8) {
 // For Adam a rate is a distance, so it begins with a part of the longest one offered.
 export const initial = ({ optimizers, edges, rates, slips, x, start }) => ({
   optimizer: optimizers[0] ?? "gd",
-  alpha: Number((optimizers[0] === "adam" ? rates[1] / 20 : edges.gd / 4).toPrecision(2)),
+  alpha: Number((optimizers[0] === "adam" ? rates[1] / 200 : edges.gd / 4).toPrecision(2)),
   formula: slips ? "both" : "right", batch: Math.min(4, x.length), start, steps: 0,
 });
 
@@ -660,7 +660,7 @@ export function render({ el, props }) {
     draw();
     rate.value = rate.value;
     save();
-    told.say("Everything is as at the beginning.");
+    told.say("Everything is as at the beginning. Ticks stay.");
   };
   const back = () => {
     pause();

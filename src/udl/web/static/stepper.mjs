@@ -778,7 +778,11 @@ export function render({ el, props }) {
 
   function judge() {
     const { goal } = props;
-    if (!goal || at.solved) return;
+    if (!goal) return;
+    if (at.solved) { // what was true when it was done may not be true any more
+      verdict.say("✓ Task done.", "good");
+      return;
+    }
     const { graph, run } = at;
     const mine = at.expression !== props.expression;
     const moved = Object.keys(props.values).filter((name) => at.values[name] !== props.values[name]);
@@ -798,7 +802,7 @@ export function render({ el, props }) {
     } else if (goal.kind === "one-step" && !mine && at.tried && Math.abs(run.value[graph.root]) <= 1e-6) {
       if (Object.keys(at.tried).every((name) => at.tried[name] === (goal.at[name] ?? props.values[name]))) {
         done = `one step with α = ${text(at.alpha)} was enough.`;
-      } else hint = "To 0, but not from the numbers of the task. Press Reset, and put them in.";
+      } else hint = "The loss is 0. For the task, press Reset, and start from its numbers.";
     } else if (goal.kind === "revive" && !mine && !at.steps && props.trainable.every(gradientOf)) {
       changedOne("the unit is alive again");
     } else if (goal.kind === "gradient" && !mine && !at.steps
