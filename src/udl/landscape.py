@@ -376,7 +376,8 @@ def around(
     sides = []
     for name in ("s", "t"):
         values = np.concatenate([np.zeros(1), *(getattr(path, name) for path in paths)])
-        low, high = np.nanmin(values), np.nanmax(values)
+        values = values[np.isfinite(values)]
+        low, high = values.min(), values.max()
         if not high > low:
             raise ValueError(f"expected points apart from the center, got {name}=0 for all")
         sides.append((float(low - margin * (high - low)), float(high + margin * (high - low))))
@@ -532,6 +533,7 @@ def lowest_pass(
     """
     heights = matrix(loss=loss)
     T, S = heights.shape
+    start, end = (start[0], start[1]), (end[0], end[1])  # lists and arrays are no keys
     for name, (j, i) in (("start", start), ("end", end)):
         if not (0 <= j < T and 0 <= i < S):
             raise ValueError(f"expected a node of a {T} x {S} grid, got {name}={(j, i)}")

@@ -213,7 +213,7 @@ test("what does not fit is refused, and changes nothing", () => {
     [() => engine.setWeight(5, 0), /whole number from 0 to 4, got index=5/],
     [() => engine.setWeight(0.5, 0), /got index=0.5/],
     [() => engine.setWeight(0, "1"), /got value="1"/],
-    [() => engine.setWeight(0, NaN), /got value=null/],
+    [() => engine.setWeight(0, NaN), /got value=NaN/],
     [() => engine.back("year"), /one of batch, epoch, got unit="year"/],
     [() => engine.load(null), /5 numbers in phi, got nothing/],
     [() => engine.load({ phi: [1, 2] }), /5 numbers in phi, got \[1,2\]/],

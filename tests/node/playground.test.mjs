@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { check, createEngine, OPTIONS } from "../../src/udl/web/static/engine.mjs";
 import {
-  createCurves, deadWords, decodeState, encodeState, FEATURES, goalReached, gradientHealth,
-  packWeights, parsePoints, settle, tickStep, unpackWeights,
+  createCurves, deadWords, decodeState, encodeState, FEATURES, goalLacks, gradientHealth,
+  packWeights, parsePoints, saturated, settle, tickStep, unpackWeights,
 } from "../../src/udl/web/static/playground-model.mjs";
 import { nearestLink, place } from "../../src/udl/web/static/playground-view.mjs";
 
@@ -66,12 +66,12 @@ test("every setting survives the way through the address", () => {
 
 test("an address of garbage leaves the start, and each part of it is named", () => {
   const values = { noise: "abc", hidden: "99*2", alpha: "", dataset: "<img>", bogus: "1",
-    features: "foo*x1", seed: "-1", activations: "swish", points: "1_2", train: "1e999",
+    features: "foo*x1", tests: "yes", seed: "-1", activations: "swish", points: "1_2", train: "1e999",
     batch: "2.5", loss: "constructor" };
   const { config, ignored } = decodeState(values, base, check);
   assert.deepEqual(config, base);
   for (const key of ["noise", "hidden", "alpha", "dataset", "bogus", "features", "seed", "activations",
-    "train", "batch", "loss"]) {
+    "train", "batch", "loss", "tests"]) {
     assert.ok(ignored.some((text) => text.includes(key)), key);
   }
   const draw = chance(2);
@@ -151,18 +151,38 @@ test("numbers in words", () => {
   assert.equal(deadWords([[false, false], []]), "none");
   assert.equal(deadWords([[true, false, true], [false, true]]), "1, 3 of layer 1; 2 of layer 2");
   assert.equal(deadWords([[true, true, true], [true, true]]), "5 units");
-  assert.equal(goalReached({ test_loss: 0.2, epochs: 10 }, 11, 0.1), false);
-  assert.equal(goalReached({ test_loss: 0.2, epochs: 10 }, 10, 0.2), true);
-  assert.equal(goalReached({ test_loss: 0.2 }, 9999, NaN), false);
-  assert.equal(goalReached({ test_loss: 0.2, after: 10 }, 9, 0.1), false);
-  assert.equal(goalReached({ test_loss: 0.2, after: 10 }, 10, 0.1), true);
-  const one = { test_loss: 0.2, config: { hidden: [1] } };
-  assert.equal(goalReached(one, 1, 0.1, { hidden: [1], alpha: 1 }), true);
-  assert.equal(goalReached(one, 1, 0.1, { hidden: [2], alpha: 1 }), false);
+  assert.equal(deadWords([[false], [true]], 1), "the output");
+  assert.equal(deadWords([[true, true, true], [true, true], [true]], 2), "6 units, with the output");
   for (const span of [1e-9, 0.3, 1, 7, 1234, 9e8]) {
     const step = tickStep(span, 5);
     assert.ok(span / step <= 5 + 1e-6 && span / step > 1.5);
   }
+});
+
+test("a goal is reached, or says what it lacks besides a lower loss", () => {
+  assert.match(goalLacks({ test_loss: 0.2, epochs: 10 }, 11, 0.1), /up to epoch 10/);
+  assert.equal(goalLacks({ test_loss: 0.2, epochs: 10 }, 10, 0.2), null);
+  assert.equal(goalLacks({ test_loss: 0.2 }, 9999, NaN), "");
+  assert.equal(goalLacks({ test_loss: 0.2, after: 10 }, 9, 0.3), "");
+  assert.match(goalLacks({ test_loss: 0.2, after: 10 }, 9, 0.1), /from epoch 10/);
+  assert.equal(goalLacks({ test_loss: 0.2, after: 10 }, 10, 0.1), null);
+  const one = { test_loss: 0.2, config: { hidden: [1] } };
+  assert.equal(goalLacks(one, 1, 0.1, { hidden: [1], alpha: 1 }), null);
+  assert.match(goalLacks(one, 1, 0.1, { hidden: [2], alpha: 1 }), /hidden = 1/);
+});
+
+test("an output is saturated if it is at a limit at each example", () => {
+  const config = check(settle({ dataset: "xor", hidden: [2], loss: "squared" })).config;
+  const engine = createEngine(config);
+  const surface = new Float64Array(10000);
+  const stuck = () => saturated(engine.surface(100, surface) ?? surface, 100, engine.data.train.x);
+  assert.equal(stuck(), false);
+  engine.setWeight(engine.phi.length - 1, 500);
+  assert.equal(stuck(), true);
+  surface.fill(0);
+  surface[9] = 1; // the corner at the upper right of ten by ten cells
+  assert.equal(saturated(surface, 10, [5.9, 5.9, 6, 6]), true);
+  assert.equal(saturated(surface, 10, [5.9, 5.9, 5.9, -5.9]), false);
 });
 
 test("every network fits its stage, and each neuron has room", () => {

@@ -5,7 +5,7 @@ the same in Python, in NumPy and in a browser. ``math.exp`` and a browser's ``Ma
 their last digits differ, and training multiplies a difference in the last digit until, after some
 hundred epochs, two runs have nothing in common.
 
-``web/static/engine.mjs`` has the same text in JavaScript, and ``_arrays.py`` for arrays.
+``web/static/engine.mjs`` has the same text in JavaScript, and ``_many.py`` for arrays.
 """
 
 import math

@@ -229,9 +229,11 @@ def _within(
     kind = "a whole number" if whole else "a number"
     if isinstance(value, bool) or not isinstance(value, kinds):
         raise TypeError(f"expected {kind} from {low} to {high}, got {name}={value!r}")
+    if isinstance(value, np.generic):  # a float32 in range may be a float64 just out of it
+        value = value.item()
     if not low <= value <= high:
         raise ValueError(f"expected {kind} from {low} to {high}, got {name}={value}")
-    return float(value) if isinstance(value, float | np.floating) else int(value)
+    return float(value) if isinstance(value, float) else int(value)
 
 
 def _listed(name: str, value: Any, limits: tuple[int, int], what: str) -> tuple[Any, ...]:

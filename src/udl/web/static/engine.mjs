@@ -173,7 +173,11 @@ const among = (key, allowed) => (value) => {
   }
   return value;
 };
-const write = (value) => (value === undefined ? "nothing" : JSON.stringify(value));
+const write = (value) => {
+  const text = typeof value === "object" || typeof value === "string" ? JSON.stringify(value)
+    : String(value ?? "nothing");
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+};
 
 function within(key, value, [low, high], whole) {
   const ok = typeof value === "number" && value >= low && value <= high

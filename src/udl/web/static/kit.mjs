@@ -71,7 +71,8 @@ html[data-theme=dark] .udl-card { --ink: var(--udl-ink, #e6e9ee); --muted: var(-
 .udl-card summary { cursor: pointer; min-height: 1.5rem; }
 .udl-card pre { overflow-x: auto; background: var(--panel); padding: .5rem; font-size: .8125rem; }
 @media (max-width: 30rem) { .udl-card { padding: .75rem .6rem; } }
-@media print { .udl-card { display: none; } }
+@media print { .udl-card { display: none; }
+  .udl-widget:has(.udl-card) > .udl-fallback { display: block !important; } }
 @media (forced-colors: active) {
   .udl-card svg, .udl-card canvas { forced-color-adjust: none; background: var(--paper); }
   .udl-card button[aria-pressed=true] { forced-color-adjust: none; background: Highlight;
@@ -189,23 +190,28 @@ export function number({ label, value, min = -Infinity, max = Infinity, step = n
   const complaint = make("span", { role: "alert", id: fresh("alert") });
   const input = make("input", { type: "text", inputmode: "decimal", autocomplete: "off",
     spellcheck: "false", "aria-describedby": complaint.id, ...QUIET });
+  const ask = step === 1 ? "Write a whole number." : "Write a number, such as 0.25.";
   const wrong = (text) => {
     complaint.textContent = text;
     input.setAttribute("aria-invalid", text !== "");
   };
   const read = () => {
-    const text = input.value.trim().replace(/[−–]/g, "-").replace(",", ".");
+    if (input.value === seen) return; // Enter, and then the field is left
+    seen = input.value;
+    if (/^\D?[1-9]\d{0,2}(,\d{3})+$/.test(seen.trim())) return wrong("Write the number without a comma.");
+    const text = seen.trim().replace(/[−–]/g, "-").replace(",", ".");
     const next = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : NaN;
-    if (!Number.isFinite(next)) return wrong("Write a number, such as 0.25.");
+    if (!Number.isFinite(next)) return wrong(ask);
     if (next < min || next > max) return wrong(`Write a number from ${show(min)} to ${show(max)}.`);
     if (step && Math.abs(next / step - Math.round(next / step)) > 1e-9) {
-      return wrong(`Write a multiple of ${step}.`);
+      return wrong(step === 1 ? ask : `Write a multiple of ${step}.`);
     }
     wrong("");
     last = next;
     onChange(next);
   };
   let last = value;
+  let seen = String(value);
   input.value = value;
   input.addEventListener("change", read);
   input.addEventListener("keydown", (event) => {
@@ -213,6 +219,7 @@ export function number({ label, value, min = -Infinity, max = Infinity, step = n
     if (event.key === "Enter") read();
     if (!by || !step) return;
     event.preventDefault();
+    read();
     input.value = Number(Math.min(max, Math.max(min, last + by * step)).toPrecision(12));
     read();
   });
@@ -220,7 +227,7 @@ export function number({ label, value, min = -Infinity, max = Infinity, step = n
     el: make("div", { class: "udl-number" },
       make("label", {}, make("span", {}, label), input), complaint),
     get value() { return last; },
-    set value(next) { last = next; input.value = next; wrong(""); },
+    set value(next) { last = next; seen = String(next); input.value = next; wrong(""); },
     set disabled(off) { input.disabled = off; },
   };
 }
@@ -239,23 +246,30 @@ export function status() {
 // A point in an SVG that the pointer drags and the arrow keys move.
 export function handle({ label, at, value, move, drag, color = "var(--orange)" }) {
   const group = svg("g", { class: "udl-handle", tabindex: "0", role: "slider", "aria-label": label,
-    "aria-roledescription": "point", "aria-valuenow": "0", ...QUIET },
+    "aria-valuenow": "0", ...QUIET },
   svg("circle", { class: "udl-reach", r: 16 }),
   svg("circle", { class: "udl-dot", r: 7, fill: color }));
-  const place = (event) => {
-    const frame = group.ownerSVGElement;
-    const point = new DOMPoint(event.clientX, event.clientY)
-      .matrixTransform(frame.getScreenCTM().inverse());
-    drag(point.x, point.y);
+  const spot = (event) => {
+    const { x, y } = new DOMPoint(event.clientX, event.clientY)
+      .matrixTransform(group.ownerSVGElement.getScreenCTM().inverse());
+    return [x, y];
   };
+  let held = [0, 0]; // from where it was taken to its middle, so that it does not jump
   group.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0 || !event.isPrimary) return;
     event.preventDefault();
     group.focus({ preventScroll: true });
     group.setPointerCapture(event.pointerId);
+    const taken = spot(event);
+    held = at().map((middle, j) => middle - taken[j]);
   });
   group.addEventListener("pointermove", (event) => {
-    if (group.hasPointerCapture(event.pointerId)) place(event);
+    if (!group.hasPointerCapture(event.pointerId)) return;
+    const [x, y] = spot(event);
+    drag(x + held[0], y + held[1]);
   });
+  // Inside an SVG, Chromium takes no notice of touch-action, and would scroll the page.
+  group.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false });
   group.addEventListener("keydown", (event) => {
     const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
     if (!by || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -395,14 +409,16 @@ const stateText = (label, state) => {
 };
 
 // Browsers limit how often an address may change, so only the last state of a while is written.
+// If the reader has gone elsewhere meanwhile, the address stays theirs.
 let pending = null;
 export function writeState(label, state) {
   if (!frameless()) return;
   if (pending === null) {
+    const before = location.hash;
     setTimeout(() => {
       const text = pending;
       pending = null;
-      history.replaceState(history.state, "", text);
+      if (location.hash === before) history.replaceState(history.state, "", text);
     }, 400);
   }
   pending = stateText(label, state);

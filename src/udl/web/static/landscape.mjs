@@ -768,7 +768,7 @@ export function render({ el, props }) {
       `${path.name}: ${percent(path.at[state.plane].share)} outside`).join(", ")}.`);
 
   const tables = make("div", { class: "udl-scroll udl-landscape-data", tabindex: "0", role: "region",
-    "aria-label": "Data of the paths", ...QUIET });
+    "aria-label": `${props.title}: data of the paths`, ...QUIET });
   const data = details("Data table", tables);
   const fillTables = () => {
     if (!data.open) return;

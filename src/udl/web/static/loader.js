@@ -4,6 +4,7 @@
   const base = document.currentScript.src;
   const fill = async (box) => {
     const el = document.createElement("div");
+    box.querySelector(":scope > div:not(.udl-fallback)")?.remove();
     box.append(el);
     try {
       const props = JSON.parse(box.querySelector("script").textContent);
@@ -22,9 +23,15 @@
       fill(target);
     }
   }, { rootMargin: "400px" });
-  document.querySelectorAll(".udl-widget").forEach((box) => {
-    watch.observe(box);
-    // A link may carry the state of one interactive: #its-id:key=value.
-    if (location.hash.startsWith(`#${box.id}:`)) box.scrollIntoView();
+  const boxes = [...document.querySelectorAll(".udl-widget")];
+  // A link may carry the state of one interactive: #its-id:key=value.
+  const named = () => boxes.find((box) => location.hash.startsWith(`#${box.id}:`));
+  boxes.forEach((box) => watch.observe(box));
+  named()?.scrollIntoView();
+  addEventListener("hashchange", () => {
+    const box = named();
+    if (!box) return;
+    watch.unobserve(box);
+    fill(box).then(() => box.scrollIntoView());
   });
 })();

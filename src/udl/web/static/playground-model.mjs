@@ -65,6 +65,7 @@ export function decodeState(values, base, check) {
       if (Number.isNaN(value)) ignored.push(`${key}=${text} is no number`);
       else given[key] = value;
     } else if (!EXTRA.includes(key)) ignored.push(`${key} is no setting`);
+    else if (key !== "weights" && text !== "1") ignored.push(`${key} is 1 or not there`);
   }
   const raw = settle({ ...base, ...given }, given);
   const first = check(raw);
@@ -189,11 +190,13 @@ export function gradientHealth(norm, loss) {
   return { tone: "bad", word: "vanishing: hardly any signal reaches the weights" };
 }
 
-export function deadWords(dead) {
+// Layers from `depth` on are the output.
+export function deadWords(dead, depth = dead.length) {
   const total = dead.flat().filter(Boolean).length;
   if (total === 0) return "none";
-  if (total > 4) return `${total} units`;
+  if (total > 4) return `${total} units${dead.length > depth ? ", with the output" : ""}`;
   return dead.flatMap((layer, k) => {
+    if (k === depth) return ["the output"];
     const names = layer.flatMap((gone, j) => (gone ? [j + 1] : []));
     return names.length ? [`${names.join(", ")} of layer ${k + 1}`] : [];
   }).join("; ");
@@ -206,7 +209,21 @@ export function tickStep(span, most) {
   return [1, 2, 5, 10].map((m) => m * power).find((step) => step >= rough * (1 - 1e-9));
 }
 
-// A goal counts on the data and with the loss that the page gives, and with the settings it names.
-export const goalReached = ({ test_loss, epochs, after, config: wanted }, epoch, test, config) =>
-  test <= test_loss && epoch <= (epochs ?? Infinity) && epoch >= (after ?? 0)
-  && Object.entries(wanted ?? {}).every(([key, value]) => same(value, config[key]));
+// Whether an output in [-1, 1] is at a limit at all examples. `surface` holds it over the plane.
+export function saturated(surface, size, x) {
+  const cell = (v) => Math.min(size - 1, Math.max(0, Math.floor(((v + LIMIT) / (2 * LIMIT)) * size)));
+  for (let i = 0; i < x.length; i += 2) {
+    if (!(Math.abs(surface[cell(-x[i + 1]) * size + cell(x[i])]) > 0.99)) return false;
+  }
+  return true;
+}
+
+// What a goal lacks: null if it is reached, "" if the loss is too high, or what else it asks for.
+export function goalLacks(goal, epoch, test, config) {
+  const { test_loss, epochs = Infinity, after = 0, config: wanted = {} } = goal;
+  if (!(test <= test_loss)) return "";
+  const other = Object.keys(wanted).find((key) => !same(wanted[key], config[key]));
+  if (other) return `it asks for ${other} = ${wanted[other]}`;
+  if (epoch > epochs) return `it counts up to epoch ${epochs}`;
+  return epoch < after ? `it counts from epoch ${after} on` : null;
+}

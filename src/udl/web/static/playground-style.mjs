@@ -32,7 +32,7 @@ export const STYLE = `
 [data-from]::before { content: attr(data-from) " "; }
 [data-to]::after { content: " " attr(data-to); }
 .pg-count { font-weight: 600; font-variant-numeric: tabular-nums; white-space: nowrap; }
-.pg-figure { display: grid; margin-top: .5rem; grid-template-columns: minmax(0, 1fr) 13.4rem; gap: .75rem;
+.pg-figure { display: grid; margin-top: .5rem; grid-template-columns: minmax(0, 1fr) 15rem; gap: .75rem;
   align-items: start; }
 .pg-narrow .pg-figure { grid-template-columns: minmax(0, 1fr); }
 .pg-stage { position: relative; }
@@ -76,6 +76,7 @@ export const STYLE = `
 .pg-numbers div { min-width: 0; }
 .pg-numbers dt { font-size: .8125rem; color: var(--muted); font-weight: 400; }
 .pg-numbers dd { margin: 0; font-variant-numeric: tabular-nums; font-weight: 600; }
+.pg-words { margin: 0; font-size: .8125rem; color: var(--muted); }
 .pg-numbers .pg-light { grid-column: span 2; }
 .pg-light dd::before { content: "●"; color: var(--muted); margin-right: .35em; }
 .pg-light.pg-good dd::before { content: "✓"; color: var(--good); }

@@ -10,7 +10,7 @@ export const SURFACE = 100;
 export function place(width, features, hidden, outputs, least = 8) {
   const columns = hidden.length + 1;
   const narrow = width < 400;
-  const left = narrow ? 36 : 46;
+  const left = narrow ? 44 : 46;
   const room = (width - left - 44) / columns;
   const rise = narrow ? 36 : 39;
   const size = Math.max(20, Math.min(rise - 6, Math.floor(room * 0.6)));
@@ -123,7 +123,7 @@ export function drawNetwork(context, width,
     const w = weights[i];
     const thick = Math.abs(w);
     const picked = focus && focus(i);
-    context.globalAlpha = picked ? 1 : focus ? 0.12 : faint * Math.min(0.9, 0.25 + 0.45 * thick);
+    context.globalAlpha = picked ? 1 : focus ? 0.12 : faint * Math.min(0.9, 0.35 + 0.4 * thick);
     context.strokeStyle = css(!(thick > 0) ? "muted" : w > 0 ? "blue" : "orange");
     context.lineWidth = thick > 0 ? Math.min(7, 0.6 + 1.7 * thick) : 1;
     if (!(thick > 0)) context.setLineDash(DASHES);
@@ -163,7 +163,7 @@ export function drawNetwork(context, width,
       context.arc(x - half, y + half, 5, 0, TURN);
       context.fill();
       context.fillStyle = css(bias > 0 ? "blue" : bias < 0 ? "orange" : "muted");
-      context.globalAlpha = Math.min(1, 0.3 + 0.7 * Math.abs(bias));
+      context.globalAlpha = Math.min(1, 0.5 + 0.5 * Math.abs(bias));
       context.beginPath();
       context.arc(x - half, y + half, 3.5, 0, TURN);
       context.fill();
@@ -206,7 +206,6 @@ export function drawPoints(context, side, { x, y }, tint, { r = 3, outline, widt
 // Two curves over epochs: training dashed, test solid; dotted levels are goals.
 export function drawCurves(context, width, height, curves,
   { fields, now, top, css, levels = [], percent = false }) {
-  const left = percent ? 42 : 34;
   const bottom = height - 18;
   const right = width - 6;
   const last = Math.max(now[0], 10);
@@ -218,22 +217,26 @@ export function drawCurves(context, width, height, curves,
     }
     high = high * 1.05 || 1;
   }
+  context.font = "11px system-ui, sans-serif";
+  const rise = tickStep(high, 4);
+  const ticks = [];
+  for (let v = 0; v <= high * 1.001; v += rise) {
+    ticks.push([v, percent ? `${Math.round(100 * v)} %` : String(Number(v.toPrecision(3)))]);
+  }
+  const left = 8 + Math.max(26, ...ticks.map(([, text]) => context.measureText(text).width));
   const px = (epoch) => left + (epoch / last) * (right - left);
   const py = (value) => Math.max(2, bottom - (value / high) * (bottom - 6));
   context.clearRect(0, 0, width, height);
-  context.font = "11px system-ui, sans-serif";
   context.lineWidth = 1;
-  const rise = tickStep(high, 4);
   context.textAlign = "right";
   context.textBaseline = "middle";
-  for (let v = 0; v <= high * 1.001; v += rise) {
+  for (const [v, text] of ticks) {
     context.strokeStyle = css("grid");
     context.beginPath();
     context.moveTo(left, py(v));
     context.lineTo(right, py(v));
     context.stroke();
     context.fillStyle = css("muted");
-    const text = percent ? `${Math.round(100 * v)} %` : String(Number(v.toPrecision(3)));
     context.fillText(text, left - 4, py(v));
   }
   context.textBaseline = "top";

@@ -8,8 +8,8 @@ import {
 import { check, createEngine, makeData, OPTIONS } from "./engine.mjs";
 import { exportCode } from "./playground-export.mjs";
 import {
-  createCurves, deadWords, decodeState, encodeState, FEATURES, goalReached, gradientHealth, LIMIT,
-  packWeights, parsePoints, same, settle, unpackWeights,
+  createCurves, deadWords, decodeState, encodeState, FEATURES, goalLacks, gradientHealth, LIMIT,
+  packWeights, parsePoints, same, saturated, settle, unpackWeights,
 } from "./playground-model.mjs";
 import { STYLE } from "./playground-style.mjs";
 import {
@@ -49,6 +49,8 @@ export function render({ el, props }) {
   let lastDraw = 0;
   let lastSlow = 0;
   const met = goals.map(() => false);
+  const hit = goals.map(() => false); // the same, in this run
+  let counts = true; // whether goals count on this data and loss
   const curves = createCurves();
   const past = []; // point sets to undo
   let own = []; // points of the reader
@@ -73,7 +75,7 @@ export function render({ el, props }) {
     const told = after();
     measure();
     draw();
-    if (!told) say(summary());
+    if (!told) say(report());
   };
   const back = (what) => {
     pause(true);
@@ -82,7 +84,7 @@ export function render({ el, props }) {
     curves.cut(engine.epoch);
     measure();
     draw();
-    say(`Back. ${summary()}`);
+    say(`Back. ${report()}`);
   };
   const runbar = row(...kept(
     has("steps", "back") && make("span", { class: "pg-join" },
@@ -93,21 +95,17 @@ export function render({ el, props }) {
       tool("batch", "Step one batch", () => step("batch"), { "data-to": "›" }),
       tool("epoch", "Step one epoch", () => step("epoch"), { "data-to": "»" })),
     button("Reset", () => reset()),
-    has("seed") && button("New seed", () => {
-      change({ seed: config.seed + 1 });
-      say(`Seed ${config.seed}: other initial weights.`);
-    }),
+    has("seed") && button("New seed", () =>
+      change({ seed: config.seed + 1 }, `Weight seed is ${config.seed + 1} now`)),
     has("speed") && select({ label: "Speed", options: SPEEDS, value: speed,
       onChange: (value) => { speed = value; } }).el,
     epochText));
   runbar.classList.add("pg-run");
 
   const reset = () => {
-    const on = playing;
     pause(true);
     engine.reset();
     restart();
-    if (on) start();
     say("Reset: the same initial weights again.");
   };
   const start = () => {
@@ -123,12 +121,17 @@ export function render({ el, props }) {
     play.textContent = "▶ Play";
     running.stop();
     draw();
-    if (quietly !== true) say(`Paused. ${summary()}`);
+    if (quietly !== true) say(`Paused. ${report()}`);
   };
   const percent = (share) => `${show(100 * share)} %`;
   const summary = () => `Epoch ${engine.epoch}${engine.batch ? `, batch ${engine.batch}` : ""}: `
     + `training loss ${show(now[1])}, test loss ${show(now[2])}`
     + `${now[4] === null ? "" : `, test accuracy ${percent(now[4])}`}.`;
+  const report = () => { // and why a goal stays open, if not for its loss
+    const why = counts && goals.flatMap((goal, i) => (met[i] ? []
+      : [goalLacks(goal, engine.epoch, now[2], config) ?? "it counts at the end of an epoch"])).find(Boolean);
+    return why ? `${summary()} A goal stays open: ${why}.` : summary();
+  };
 
   const measure = () => {
     const found = engine.losses();
@@ -148,19 +151,28 @@ export function render({ el, props }) {
     if (engine.batch) return false;
     measure();
     curves.add(engine.epoch, now.slice(1));
-    const given = [...DATA_KEYS, "loss"].every((key) => same(config[key], base[key]));
-    goalNote.hidden = given || !goals.length;
-    const reached = goals.flatMap((goal, i) =>
-      (given && !met[i] && goalReached(goal, engine.epoch, now[2], config) ? [i] : []));
-    if (!reached.length) return false;
-    for (const i of reached) {
-      met[i] = true;
+    return judge();
+  };
+
+  // Whether there is news of a goal. Typed weights need no epoch: they reach what asks for none.
+  const judge = (typed) => {
+    const good = [];
+    const open = [];
+    goals.forEach((goal, i) => {
+      if (!counts || hit[i] || (typed && (goal.epochs || goal.after))) return;
+      const lacks = goalLacks(goal, engine.epoch, now[2], config);
+      if (lacks === "" && goal.after === engine.epoch) open.push(`${goal.after} epochs, the goal is open`);
+      if (lacks !== null) return;
+      const name = goals.length > 1 ? `Goal ${i + 1}` : "Goal";
+      good.push(`${name} reached ${met[i] ? "again " : ""}at epoch ${engine.epoch}`);
+      hit[i] = met[i] = true;
       goalItems[i].className = "pg-met";
       goalMarks[i].textContent = "✓";
       goalMarks[i].setAttribute("aria-label", "reached");
-    }
-    say(`Goal reached at epoch ${engine.epoch}: test loss ${show(now[2])}.`, "good");
-    return true;
+    });
+    const news = [...good, ...open];
+    if (news.length) say(`${news.join(". ")}: test loss ${show(now[2])}.`, good.length ? "good" : "");
+    return news.length > 0;
   };
 
   const frame = (time) => {
@@ -203,7 +215,8 @@ export function render({ el, props }) {
   const choice = (key, text, values, names = {}) => {
     if (!has(key)) return null;
     const control = select({ label: text, options: [], value: "", onChange: (value) =>
-      change({ [key]: typeof base[key] === "number" ? Number(value) : value }) });
+      change({ [key]: typeof base[key] === "number" ? Number(value) : value },
+        `${text} is ${names[value] ?? show(Number(value))} now`) });
     const input = control.el.querySelector("select");
     syncs.push(() => {
       let list = typeof values === "function" ? values() : values;
@@ -217,7 +230,7 @@ export function render({ el, props }) {
   const slide = (key, text, min, max, step, shown) => {
     if (!has(key)) return null;
     const control = slider({ label: text, min, max, step, value: config[key], show: shown,
-      onInput: (value) => change({ [key]: value }) });
+      onInput: (value) => change({ [key]: value }, `${text} is ${shown(value)} now`) });
     syncs.push(() => {
       control.value = config[key];
       control.el.hidden = config.dataset === "points" && key !== "train" && key !== "dropout";
@@ -227,7 +240,7 @@ export function render({ el, props }) {
   const whole = (key, text) => {
     if (!has(key)) return null;
     const control = number({ label: text, value: config[key], min: 0, max: 4294967295, step: 1,
-      onChange: (value) => value !== config[key] && change({ [key]: value }) });
+      onChange: (value) => value !== config[key] && change({ [key]: value }, `${text} is ${value} now`) });
     syncs.push(() => { control.value = config[key]; });
     return control.el;
   };
@@ -245,13 +258,12 @@ export function render({ el, props }) {
   let lastLoss = base.loss;
   const choose = (key) => {
     if (!valued()) lastLoss = config.loss;
+    if (key === "points") plane.tests = tests.checked = true; // a point that one adds is seen
     change({
       dataset: key,
       loss: OPTIONS.regression.includes(key) ? "squared" : lastLoss,
       ...(key === "points" ? { points: own.length < 4 ? FIRST_POINTS : own } : {}),
-    });
-    say(key === "points" ? "Your own points: click in the plane on the right, or paste a list."
-      : `Data set: ${SETS[key]}.`);
+    }, key === "points" ? "Your own points: click in the plane, or paste a list" : `Data set: ${SETS[key]}`);
   };
   const dataFields = make("div", { class: "pg-fields" }, ...kept(
     slide("noise", "Noise", 0, 0.5, 0.05, (v) => percent(v)),
@@ -360,7 +372,8 @@ export function render({ el, props }) {
     const inside = stage.contains(document.activeElement);
     const names = featureNames();
     const editable = has("network", "layers");
-    placed = place(width, names.length, config.hidden, engine.widths.at(-1), editable ? 8 : 5);
+    placed = place(width, names.length, config.hidden, engine.widths.at(-1),
+      section.classList.contains("pg-narrow") ? 3 : editable ? 8 : 5);
     const { size, pitch, height, left } = placed;
     const slim = pitch < 56;
     stage.classList.toggle("pg-slim", slim);
@@ -392,7 +405,7 @@ export function render({ el, props }) {
         const next = OPTIONS.features.filter((other) =>
           config.features.includes(other) !== (other === name));
         if (!next.length) return say("A network needs at least one feature.", "bad");
-        change({ features: next });
+        change({ features: next }, `Feature ${FEATURES[name][1]} is ${on ? "off" : "on"}`);
       });
       return [text, made];
     }));
@@ -464,7 +477,8 @@ export function render({ el, props }) {
     const count = config.hidden[k] + by;
     if (count > 8) return say("Eight neurons are the most a layer can have here.");
     if (count < 1) return changeLayers(-1, k);
-    change({ hidden: config.hidden.map((old, i) => (i === k ? count : old)) });
+    change({ hidden: config.hidden.map((old, i) => (i === k ? count : old)) },
+      `Layer ${k + 1} has ${count} neuron${count > 1 ? "s" : ""} now`);
   }, { "aria-label": name, "data-key": `r${k}${sign}` });
   const activation = (k, slim) => {
     const input = make("select",
@@ -472,7 +486,8 @@ export function render({ el, props }) {
       ...ACTIVATIONS.map(([value, text]) => make("option", { value }, slim ? SLIM[value] : text)));
     input.value = config.activations[k];
     input.addEventListener("change", () =>
-      change({ activations: config.activations.map((old, i) => (i === k ? input.value : old)) }));
+      change({ activations: config.activations.map((old, i) => (i === k ? input.value : old)) },
+        `Activation of layer ${k + 1} is ${input.selectedOptions[0].text} now`));
     return input;
   };
   const changeLayers = (by, at = config.hidden.length - 1) => {
@@ -483,7 +498,8 @@ export function render({ el, props }) {
     change(by > 0
       ? { hidden: [...hidden, hidden.at(-1) ?? 4],
         activations: [...activations, activations.at(-1) ?? "tanh"] }
-      : { hidden: hidden.toSpliced(at, 1), activations: activations.toSpliced(at, 1) });
+      : { hidden: hidden.toSpliced(at, 1), activations: activations.toSpliced(at, 1) },
+    `${count || "No"} hidden layer${count === 1 ? "" : "s"} now`);
   };
   const layerCount = make("span");
   const layerRow = has("network", "layers") && row(
@@ -565,7 +581,7 @@ export function render({ el, props }) {
           engine.setWeight(at, value);
           measure();
           draw();
-          say(`Weight set to ${show(value)}. ${summary()}`);
+          if (!judge(true)) say(`Weight set to ${show(value)}. ${report()}`);
         } });
       const input = control.el.querySelector("input");
       input.addEventListener("focus", () => light(wires.findIndex((wire) => wire.at === at)));
@@ -589,6 +605,7 @@ export function render({ el, props }) {
     plane.steps = discrete.checked;
     plane.tests = tests.checked;
     map.classList.toggle("pg-steps", plane.steps);
+    fillLegend();
     paintFeatures();
     drawPlane();
     draw();
@@ -618,7 +635,7 @@ export function render({ el, props }) {
     const many = shown.train.y.length > 150;
     drawPoints(context, room, shown.train, tint, { r: many ? 2.6 : 3.6,
       outline: valued() ? pal.css("muted") : outline, width: many ? 0.7 : 1 });
-    if (plane.tests || config.dataset === "points") {
+    if (plane.tests) {
       drawPoints(context, room, shown.test, tint,
         { r: many ? 2.4 : 3.6, outline: pal.css("ink"), width: 1.3 });
     }
@@ -695,7 +712,8 @@ export function render({ el, props }) {
     legend.replaceChildren(...(valued()
       ? [make("span", {}, "−1"), make("span", { class: "pg-bar" }), make("span", {}, "+1")]
       : three() ? [0, 1, 2].map((k) => end(k, `class ${k}`))
-        : [end(0, "class 0"), make("span", { class: "pg-bar" }), end(1, "class 1")]));
+        : [end(0, "class 0"), make("span", { class: "pg-bar" }), end(1, "class 1")]),
+    ...(plane.tests ? [make("span", {}, "strong outline: test")] : []));
   };
 
   // ------------------------------------------------------------------ numbers, lights, curves
@@ -708,8 +726,12 @@ export function render({ el, props }) {
   const numberList = make("dl", { class: "pg-numbers" }, ...kept(
     entry("train", "Training loss"), entry("test", "Test loss"),
     entry("trainAccuracy", "Training accuracy"), entry("testAccuracy", "Test accuracy"),
+    entry("zeros", "Weights"),
     lights && entry("norm", "Gradient norm", true),
     lights && entry("dead", "Dead or saturated units", true)));
+  const glossary = lights && make("p", { class: "pg-words" }, "Dead: a ReLU unit that is 0 for all training "
+    + "examples. Saturated: at most 0.01 from a limit for all of them. Such units hardly learn, and are "
+    + "crossed out. Healthy: a gradient norm from 0.001 to 50.");
   const lamp = (key, tone, text) => {
     numbers[key].parentElement.className = `pg-light pg-${tone}`;
     put(numbers[key], text);
@@ -738,13 +760,19 @@ export function render({ el, props }) {
   };
 
   const refresh = () => { // what is dear, and read rather than watched: twice a second
+    const zeros = weightsNow.filter((w) => w === 0).length;
+    numbers.zeros.parentElement.hidden = !zeros && !config.l1;
+    put(numbers.zeros, `${zeros} of ${wires.length} are 0`);
     if (lights) {
       gone = engine.dead();
+      const stuck = config.loss === "squared" && !valued() && !three() && now[1] > 0.02
+        && saturated(surfaceNow, SURFACE, engine.data.train.x);
+      if (stuck) gone.push([true]);
       const norm = engine.gradientNorm;
       const health = gradientHealth(norm, now[1]);
       if (engine.steps) lamp("norm", health.tone, `${show(norm)}: ${health.word}`);
       else lamp("norm", "none", "no step yet");
-      const words = deadWords(gone);
+      const words = deadWords(gone, config.hidden.length);
       lamp("dead", words === "none" ? "good" : "bad", words);
     }
     for (const [at, control, input] of fieldList) {
@@ -760,10 +788,10 @@ export function render({ el, props }) {
       net.describe(`The network: layers of ${engine.widths.join(", ")}. A table below has the weights.`);
     }
     fillTable();
-    fillCode();
+    if (!playing) fillCode();
   };
   const tableBox = make("div", { class: "udl-scroll", tabindex: 0, role: "region", ...QUIET,
-    "aria-label": "Losses and weights" });
+    "aria-label": `${title}: losses and weights` });
   const tableDetails = has("table") && details("Losses and weights as tables", tableBox);
   const fillTable = () => {
     if (!tableDetails || !tableDetails.open) return;
@@ -799,7 +827,7 @@ export function render({ el, props }) {
   }), withWeights.el, address);
   const code = make("pre", { tabindex: 0, role: "region", "aria-label": `${title}: program`, ...QUIET });
   const fillCode = () => {
-    if (exported && exported.open && !playing) put(code, exportCode(engine, flavors.value));
+    if (exported && exported.open) put(code, exportCode(engine, flavors.value));
   };
   const flavors = select({ label: "Program for", options: [["udl", "udl"], ["torch", "PyTorch"]],
     value: "udl", onChange: fillCode });
@@ -872,13 +900,16 @@ export function render({ el, props }) {
       context.clearRect(0, 0, 44, 44);
       const raw = { dataset: set, examples: 120, points: own.length < 4 ? FIRST_POINTS : own };
       const { train } = makeData(check(raw).config);
-      drawPoints(context, 44, train, tintOf(set), { r: set === "points" ? 2.2 : 1.5, width: 0 });
+      const soft = OPTIONS.regression.includes(set);
+      drawPoints(context, 44, train, tintOf(set), { r: soft ? 2.4 : set === "points" ? 2.2 : 1.5,
+        outline: pal.css("muted"), width: soft ? 0.4 : 0 });
     }
   };
 
   // ------------------------------------------------------------------ changes
   const restart = () => {
     calm();
+    hit.fill(false);
     curves.clear();
     measure();
     curves.add(0, now.slice(1));
@@ -887,6 +918,8 @@ export function render({ el, props }) {
   const adopt = (next) => {
     engine = next;
     config = engine.config;
+    counts = [...DATA_KEYS, "loss"].every((key) => same(config[key], base[key]));
+    goalNote.hidden = counts || !goals.length;
     draft = null;
     if (config.dataset === "points") own = config.points;
     buffers = engine.widths.slice(1).flatMap((count) => list(count, () => new Float64Array(THUMB * THUMB)));
@@ -909,7 +942,7 @@ export function render({ el, props }) {
     }
     fillEditor();
   };
-  const change = (patch) => {
+  const change = (patch, what) => {
     const next = settle({ ...config, ...patch }, patch);
     let made;
     try {
@@ -921,10 +954,13 @@ export function render({ el, props }) {
     }
     const on = playing;
     pause(true);
+    engine.reset();
+    const origin = same([...engine.phi], [...made.phi]) ? "the same" : "new";
     adopt(made);
     restart();
     store();
     if (on) start();
+    if (what) say(`${what}. The run starts again from ${origin} weights.`);
     return true;
   };
 
@@ -935,7 +971,7 @@ export function render({ el, props }) {
     layerRow,
     make("div", { class: "pg-figure" }, stage, side),
     has("weights") && editor,
-    numberList, has("curves") && curvesBox, training, linkRow, exported, tableDetails) });
+    numberList, glossary, has("curves") && curvesBox, training, linkRow, exported, tableDetails) });
   style("udl-playground-style", STYLE); // after the kit's, which it refines
   const running = loop(section, frame);
   const theme = () => {
@@ -964,6 +1000,9 @@ export function render({ el, props }) {
   const open = () => {
     const { values, given } = readState(label);
     const found = decodeState(given ? values : {}, base, check);
+    discrete.checked = plane.steps = values.discrete === "1";
+    tests.checked = plane.tests = given ? values.tests === "1" : base.dataset === "points";
+    map.classList.toggle("pg-steps", plane.steps);
     adopt(createEngine(found.config));
     if (given && values.weights !== undefined) {
       const { phi, why } = unpackWeights(values.weights, engine.phi.length);
@@ -974,9 +1013,6 @@ export function render({ el, props }) {
         found.ignored.push(error.message);
       }
     }
-    discrete.checked = plane.steps = values.discrete === "1";
-    tests.checked = plane.tests = values.tests === "1";
-    map.classList.toggle("pg-steps", plane.steps);
     restart();
     if (found.ignored.length) say(`Ignored in the link: ${found.ignored.join("; ")}.`, "bad");
     else say(given ? "The state of the link." : "Press Play.");
@@ -985,12 +1021,6 @@ export function render({ el, props }) {
   fit();
   new ResizeObserver(fit).observe(section);
   onTheme(section, theme);
-  window.addEventListener("hashchange", () => {
-    if (!section.isConnected || !readState(label).given) return;
-    pause(true);
-    open();
-    if (width) drawPlane();
-  });
   if (props.autoplay && !still()) start();
 }
 

@@ -645,12 +645,13 @@ export function render({ el, props }) {
   const code = () => networks.map(({ theta, phi }, k) =>
     `theta${k ? "2" : ""} = np.array([${theta.map((r) => `[${r.join(", ")}]`).join(", ")}], dtype=float)\n`
     + `phi${k ? "2" : ""} = np.array([${phi.join(", ")}], dtype=float)\n`).join("");
-  const hintBox = make("div", { "aria-live": "polite" });
+  const hintBox = make("div", { "aria-live": "polite", tabindex: -1 });
   const hintButton = button(hintName(0, props.hints.length), () => {
     const i = hintBox.childElementCount;
     hintBox.append(make("p", { class: "udl-hint" }, html(props.hints[i])));
     hintButton.textContent = hintName(i + 1, props.hints.length);
     hintButton.hidden = i + 1 >= props.hints.length;
+    if (hintButton.hidden) hintBox.focus(); // it would be lost with the button
   });
 
   const buttons = row(
@@ -666,9 +667,11 @@ export function render({ el, props }) {
     const get = () => (part === "phi" ? networks[k].phi[index] : networks[k].theta[index[0]][index[1]]);
     const input = number({
       label: name(letter, k, digits), value: get(), min: -LARGEST, max: LARGEST,
-      onChange: (value) => {
+      onChange: (typed) => {
+        const value = Math.abs(typed) < 1e-9 ? 0 : typed; // nothing smaller can be drawn
         if (part === "phi") networks[k].phi[index] = value;
         else networks[k].theta[index[0]][index[1]] = value;
+        fit(null);
         changed(`${name(letter, k, digits)} is ${show(value)}.`);
       },
     });
@@ -693,6 +696,7 @@ export function render({ el, props }) {
         const [bias, slope] = networks[k].theta[d];
         networks[k].theta[d] = [0 - bias, 0 - slope];
         const way = slope ? `looks to the ${slope < 0 ? "right" : "left"}` : "has slope zero, and no side";
+        fit(null);
         changed(`Unit ${d + 1} of network ${k + 1} ${way}.`);
       });
       sides.push(() => {
