@@ -7,8 +7,8 @@
 // so joints that look equal are equal, and slopes that look as if they cancel do.
 
 import {
-  button, card, clipboard, details, grid, handle, html, make, number, panel, readState, row, select,
-  show, slider, status, style, svg, table, writeState,
+  button, card, clipboard, details, grid, handle, html, make, number, panel, QUIET, readState, row,
+  select, show, slider, status, style, svg, table, writeState,
 } from "./kit.mjs";
 
 const LARGEST = 1000;
@@ -645,7 +645,8 @@ export function render({ el, props }) {
   const code = () => networks.map(({ theta, phi }, k) =>
     `theta${k ? "2" : ""} = np.array([${theta.map((r) => `[${r.join(", ")}]`).join(", ")}], dtype=float)\n`
     + `phi${k ? "2" : ""} = np.array([${phi.join(", ")}], dtype=float)\n`).join("");
-  const hintBox = make("div", { "aria-live": "polite", tabindex: -1 });
+  const hintBox = make("div", { "aria-live": "polite", role: "group", "aria-label": "Hints",
+    tabindex: -1, ...QUIET });
   const hintButton = button(hintName(0, props.hints.length), () => {
     const i = hintBox.childElementCount;
     hintBox.append(make("p", { class: "udl-hint" }, html(props.hints[i])));

@@ -803,7 +803,7 @@ export function render({ el, props }) {
       if (Object.keys(at.tried).every((name) => at.tried[name] === (goal.at[name] ?? props.values[name]))) {
         done = `one step with α = ${text(at.alpha)} was enough.`;
       } else hint = "The loss is 0. For the task, press Reset, and start from its numbers.";
-    } else if (goal.kind === "revive" && !mine && !at.steps && props.trainable.every(gradientOf)) {
+    } else if (goal.kind === "revive" && !mine && props.trainable.every(gradientOf)) {
       changedOne("the unit is alive again");
     } else if (goal.kind === "gradient" && !mine && !at.steps
       && Math.abs(gradientOf(goal.name) - goal.value) <= 1e-6 * Math.max(1, Math.abs(goal.value))) {
