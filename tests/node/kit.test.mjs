@@ -117,7 +117,7 @@ const refresh = () => {
 
 test("the loop runs on screen alone, once a refresh", () => {
   const draw = mock.fn();
-  const running = loop({}, draw);
+  const running = loop({ isConnected: true }, draw);
   running.start();
   running.start();
   refresh();
@@ -146,7 +146,7 @@ test("the loop runs on screen alone, once a refresh", () => {
 
 test("a frame may stop the loop, or stop and start it", () => {
   let act = () => {};
-  const running = loop({}, () => act());
+  const running = loop({ isConnected: true }, () => act());
   watch(true);
   running.start();
   act = () => { running.stop(); running.start(); };

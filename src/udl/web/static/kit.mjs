@@ -339,7 +339,7 @@ export function loop(el, frame) {
   let request = 0;
   const tick = (time) => {
     request = 0;
-    if (!wanted) return;
+    if (!wanted || !el.isConnected) return;
     frame(time);
     wake();
   };
