@@ -72,7 +72,7 @@ def test_no_text_can_leave_its_place():
         ({"hide": ["dat"]}, "data.*hide='dat'"),
         ({"goals": [{"text": "a"}]}, r"test_loss.*goals\[0\]"),
         ({"goals": [{"text": "a", "test_loss": 1, "loss": 2}]}, r"test_loss, got goals\[0\] with"),
-        ({"goals": [{"text": "a", "test_loss": 1, "config": {"hiden": [1]}}]}, "hidden.*'hiden'"),
+        ({"goals": [{"text": "a", "test_loss": 1, "config": {"hide": [1]}}]}, "hidden.*'hide'"),
         ({"goals": [{"text": "a", "test_loss": 1, "config": {"hidden": [9]}}]}, "hidden"),
         ({"goals": [{"text": "a", "test_loss": float("nan")}]}, "above 0.*nan"),
         ({"goals": [{"text": "a", "test_loss": 0}]}, "above 0"),
