@@ -29,7 +29,7 @@ STATIC = Path(__file__).parent / "static"
 """Folder of the ES modules and of the loader; the book copies it to ``_static/udl``."""
 
 _MARKUP = re.compile(r"\$([^$]+)\$|`([^`]+)`")
-_IMPORT = re.compile(r'(?<= from )"\./([\w-]+)\.mjs"')
+_IMPORT = re.compile(r'(?:(?<= from )|(?<=import\())"\./([\w-]+)\.mjs"')
 
 
 def inline(text: str) -> str:

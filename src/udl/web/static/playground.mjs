@@ -6,7 +6,6 @@ import {
   panel, QUIET, readState, row, select, show, slider, status, still, style, svg, table, writeState,
 } from "./kit.mjs";
 import { check, createEngine, makeData, OPTIONS } from "./engine.mjs";
-import { exportCode } from "./playground-export.mjs";
 import {
   createCurves, deadWords, decodeState, encodeState, FEATURES, goalLacks, gradientHealth, LIMIT,
   packWeights, parsePoints, same, saturated, settle, unpackWeights,
@@ -826,14 +825,17 @@ export function render({ el, props }) {
     else say("The browser refused the clipboard: copy the link from the field.", "bad");
   }), withWeights.el, address);
   const code = make("pre", { tabindex: 0, role: "region", "aria-label": `${title}: program`, ...QUIET });
-  const fillCode = () => {
-    if (exported && exported.open) put(code, exportCode(engine, flavors.value));
+  // Few readers open the program, so its writer is loaded when the first one does.
+  const fillCode = async () => {
+    if (!exported?.open) return;
+    const { exportCode } = await import("./playground-export.mjs");
+    put(code, exportCode(engine, flavors.value));
   };
   const flavors = select({ label: "Program for", options: [["udl", "udl"], ["torch", "PyTorch"]],
     value: "udl", onChange: fillCode });
   const copyCode = button("Copy program", async () => {
     pause(true);
-    fillCode();
+    await fillCode();
     if (await clipboard(code.textContent)) say("Program copied.", "good");
     else say("The browser refused the clipboard: select the text below.", "bad");
   });
