@@ -748,3 +748,13 @@ def test_interactives_of_the_book(site, book, page_path, open_page, violations):
     page.emulate_media(forced_colors="none", media="print")
     problems += ["is in print"] * page.locator(".udl-card:visible").count()
     assert problems == []
+
+
+def test_program_of_a_run_is_loaded_when_it_is_asked_for(show):
+    page = show("playground")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+    page.get_by_text("This run as a program").click()
+    program = page.locator("#one .udl-card pre")
+    program.get_by_text("from udl.playground import Config, Engine").wait_for()
+    assert asked == ["playground-export.mjs"]

@@ -187,6 +187,12 @@ def test_arrow_keys_reach_the_control_and_not_the_notebook(notebook, k):
     assert notebook.evaluate(CHOSEN) == before
 
 
+def test_module_that_waits_to_be_asked_for_is_found_in_a_frame(notebook):
+    frame = frame_of(notebook, 1)
+    frame.get_by_text("This run as a program").click()
+    frame.locator("pre").get_by_text("from udl.playground import Config, Engine").wait_for()
+
+
 def test_notebook_was_quiet(lab, notebook):
     here = (lab, lab.replace("http", "ws", 1), "data:", "blob:", "about:")
     assert [url for url in notebook.asked if not url.startswith(here)] == []
