@@ -214,7 +214,7 @@ def open_page(browser):
             f" localStorage.setItem('theme', '{theme}'); }} catch {{}}"
         )
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(30_000)
 
         def on_request(request):
             if not request.url.startswith((origin + "/", "data:", "blob:", "about:")):
