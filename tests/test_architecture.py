@@ -21,7 +21,7 @@ FLOORS = (
     {"_check", "activations", "gradcheck", "plot"},
     {"_least_squares", "_network"},  # a part of linear; a part of deep and regions
     {"linear", "shallow", "deep", "regions", "losses", "optim", "autograd", "data"},
-    {"backprop", "playground", "landscape"},
+    {"backprop", "playground", "landscape", "train", "zoo", "exam"},
     {"web"},
 )
 FLOOR = {name: number for number, floor in enumerate(FLOORS) for name in floor}
@@ -30,9 +30,11 @@ ALONE = {"plot"}  # arrays in, Axes out: imports nothing of the package
 MAY_NAME = {
     "torch": {"__init__", "train", "gpt", "zoo"},
     "matplotlib": {"plot"},
-    "pandas": {"data"},
+    "pandas": {"data", "zoo", "exam"},
     "pooch": {"data"},
     "scipy": {"activations", "losses"},
+    "sklearn": {"data", "zoo", "exam"},
+    "tqdm": {"train"},
 }
 MAY_LOAD = {
     "torch": {"train", "gpt", "zoo"},
@@ -40,6 +42,8 @@ MAY_LOAD = {
     "pandas": set(),
     "pooch": set(),
     "scipy": set(),
+    "sklearn": {"zoo"},
+    "tqdm": {"train"},
 }
 
 MODULES = sorted(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import importlib.util
 import os
 import threading
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 _ADVICE = "set UDL_DATA_DIR to a folder that holds it"
 _TIMEOUT = (3.0, 10.0)  # seconds to connect, seconds between two packets
-_DEADLINE = 20.0  # seconds for a download with all its mirrors
 
 
 class ChecksumError(ValueError):
@@ -22,15 +24,30 @@ class ChecksumError(ValueError):
 class Remote:
     """A file that can be downloaded: its name, and its mirrors as pairs of address and SHA-256.
 
-    Mirrors may differ in their bytes, so each has its own SHA-256.
+    Mirrors may differ in their bytes, so each has its own SHA-256. A download with all its mirrors
+    may take as many seconds as `deadline` says.
     """
 
     name: str
     mirrors: tuple[tuple[str, str], ...]
+    deadline: float = 20.0
 
     def url(self, sha256: str) -> str:
         """Return the address of the mirror that holds these bytes."""
         return next(url for url, known in self.mirrors if known == sha256)
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """A file that an installed package brings: where, and the SHA-256 of what it holds.
+
+    Versions of a package may compress or write the same content in other bytes. So what counts is
+    the content, which whoever reads the file defines.
+    """
+
+    package: str
+    path: str
+    content: str
 
 
 class Content(NamedTuple):
@@ -122,7 +139,7 @@ def download(remote: Remote) -> Content:
     -----
     The bytes go to a temporary file, which gets its name only after its SHA-256 was found right.
     So nothing is left half-written, and processes that download at once do not disturb each other.
-    After 20 seconds it gives up, also where a firewall drops every packet without an answer.
+    After the deadline it gives up, also where a firewall drops every packet without an answer.
     """
     import pooch
 
@@ -151,11 +168,11 @@ def download(remote: Remote) -> Content:
     # look-up of its name. A thread can be left behind; it ends with the process at the latest.
     thread = threading.Thread(target=try_mirrors, daemon=True)
     thread.start()
-    thread.join(_DEADLINE)
+    thread.join(remote.deadline)
     if found:
         return found[0]
     if thread.is_alive():
-        reasons.append(("all mirrors", TimeoutError(f"not finished after {_DEADLINE:g} s")))
+        reasons.append(("all mirrors", TimeoutError(f"not finished after {remote.deadline:g} s")))
     kinds = ", ".join(dict.fromkeys(type(error).__name__ for _, error in reasons))
     failure = FileNotFoundError(
         f"no download of {remote.name} to {folder} succeeded ({kinds}); {_ADVICE}"
@@ -194,3 +211,50 @@ def obtain(remote: Remote) -> Content:
             f"and UDL_OFFLINE forbids its download; {_ADVICE}"
         )
     return download(remote)
+
+
+def packaged(file: Packaged) -> Content:
+    """Read a file of an installed package, without an import of the package.
+
+    Parameters
+    ----------
+    file : Packaged
+        The file.
+
+    Returns
+    -------
+    Content
+        Its bytes, not checked yet.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the package is not installed, or has no such file.
+    """
+    spec = importlib.util.find_spec(file.package)
+    for folder in (spec and spec.submodule_search_locations) or []:
+        path = Path(folder, file.path)
+        if path.is_file():
+            data = path.read_bytes()
+            return Content(data, hashlib.sha256(data).hexdigest(), f"package {file.package}")
+    raise FileNotFoundError(
+        f"expected the package {file.package} with its file {file.path}, "
+        f"got {'no such file' if spec else 'no such package'}; install {file.package}"
+    )
+
+
+def check_packaged(file: Packaged, content: str) -> None:
+    """Raise a ChecksumError unless this is the SHA-256 of the expected content."""
+    if content != file.content:
+        raise ChecksumError(
+            f"{file.package}/{file.path}: expected content of SHA-256 {file.content}, got "
+            f"{content}. It is damaged or another version: install {file.package} again"
+        )
+
+
+def unzip(data: bytes, place: str) -> bytes:
+    """Undo gzip, and raise a ChecksumError that names the place where that fails."""
+    try:
+        return gzip.decompress(data)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ChecksumError(f"{place}: expected a file compressed by gzip: {error}") from error

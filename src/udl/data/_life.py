@@ -159,26 +159,3 @@ def _made_up() -> LifeExpectancy:
         ),
     )
     return LifeExpectancy(surrogate(), record(provenance))
-
-
-def available() -> dict[str, str]:
-    """Say what ``"auto"`` would load with no network, for each set that has a file.
-
-    Returns
-    -------
-    dict
-        Name of the set: the SHA-256 of its file, or ``"surrogate"``.
-
-    Raises
-    ------
-    ChecksumError, NotADirectoryError
-        As `life_expectancy` does.
-
-    Examples
-    --------
-    >>> from udl import data
-    >>> list(data.available())
-    ['WHO life expectancy']
-    """
-    found = _files.find(FILE)
-    return {NAME: found.sha256 if found else "surrogate"}
