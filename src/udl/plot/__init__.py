@@ -5,7 +5,10 @@ hands plain arrays to these functions, so that the same thing looks the same on 
 """
 
 from udl.plot._data import axis_labels, data, line, residuals, squares
+from udl.plot._decision import decision
 from udl.plot._graph import graph
+from udl.plot._history import history
+from udl.plot._images import confusion, images
 from udl.plot._landscape import field, heatmap, loss_contours, path
 from udl.plot._network import network
 from udl.plot._regions import bands, cells
@@ -23,6 +26,7 @@ from udl.plot._style import (
     SEQUENTIAL,
     style,
 )
+from udl.plot._tree import tree
 
 __all__ = [
     "BLUE",
@@ -39,10 +43,14 @@ __all__ = [
     "axis_labels",
     "bands",
     "cells",
+    "confusion",
     "data",
+    "decision",
     "field",
     "graph",
     "heatmap",
+    "history",
+    "images",
     "line",
     "loss_contours",
     "network",
@@ -50,4 +58,5 @@ __all__ = [
     "residuals",
     "squares",
     "style",
+    "tree",
 ]
