@@ -30,9 +30,9 @@ ALONE = {"plot"}  # arrays in, Axes out: imports nothing of the package
 MAY_NAME = {
     "torch": {"__init__", "train", "gpt", "zoo"},
     "matplotlib": {"plot"},
-    "pandas": {"data", "zoo", "exam"},
+    "pandas": {"data", "exam", "train", "zoo"},
     "pooch": {"data"},
-    "scipy": {"activations", "losses"},
+    "scipy": {"activations", "losses", "zoo"},
     "sklearn": {"data", "zoo", "exam"},
     "tqdm": {"train"},
 }

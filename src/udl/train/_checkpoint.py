@@ -1,0 +1,256 @@
+"""All that decides how a training goes on: taken out, put back."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from udl.train._batches import get_state, set_state
+from udl.train._files import CheckpointError, decode, encode, reason, write
+from udl.train._history import History
+from udl.train._measure import device_of
+
+_FORMAT = "udl.train 1"
+
+
+class Checkpoint(NamedTuple):
+    """A training after one of its epochs: what each part of it needs to go on.
+
+    ``model``, ``optimizer``, ``scheduler``, ``scaler``, ``batches`` and ``validation`` are what
+    ``state_dict()`` returned; ``random`` has the states of torch's generators; ``fingerprint``
+    tells what the parts look like.
+
+    Examples
+    --------
+    >>> Checkpoint._fields[:4]
+    ('epoch', 'history', 'model', 'optimizer')
+    """
+
+    epoch: int
+    history: History
+    model: dict[str, Any]
+    optimizer: dict[str, Any]
+    scheduler: dict[str, Any] | None
+    scaler: dict[str, Any]
+    batches: dict[str, Any]
+    validation: dict[str, Any] | None
+    random: dict[str, Tensor]
+    fingerprint: dict[str, dict[str, str]]
+
+
+def load(path: str | os.PathLike[str]) -> Checkpoint:
+    """Read a checkpoint.
+
+    Parameters
+    ----------
+    path : path
+        Of the file.
+
+    Returns
+    -------
+    Checkpoint
+        On the CPU, wherever the model was.
+
+    Raises
+    ------
+    CheckpointError
+        If there is none, or it is damaged or of another kind.
+
+    Notes
+    -----
+    No code that a file may hold is run (``weights_only=True``), so a stranger's file is safe.
+
+    Examples
+    --------
+    >>> load("nothing/last.pt")
+    Traceback (most recent call last):
+        ...
+    udl.train._files.CheckpointError: expected a checkpoint, got no file nothing/last.pt
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"expected a checkpoint, got no file {path}")
+    try:
+        state = decode(path.read_bytes())
+    except Exception as error:
+        raise CheckpointError(f"{path} is damaged, or no checkpoint: {reason(error)}") from error
+    if not isinstance(state, dict) or state.pop("format", None) != _FORMAT:
+        raise CheckpointError(f"expected a checkpoint of format {_FORMAT!r}, got another: {path}")
+    history = History(**state.pop("history"))
+    return Checkpoint(epoch=len(history), history=history, **state)
+
+
+def restore(
+    model: nn.Module, folder: str | os.PathLike[str], which: Literal["best", "last"] = "best"
+) -> Checkpoint:
+    """Give a model the weights of a checkpoint.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Of the same shapes as the one that was trained.
+    folder : path
+        What :func:`fit` was given as `checkpoint`.
+    which : str
+        ``"best"`` epoch or ``"last"`` one.
+
+    Returns
+    -------
+    Checkpoint
+        With the history up to that epoch.
+
+    Raises
+    ------
+    CheckpointError
+        If there is none, it is damaged, or it is of another model; then the model is unchanged.
+
+    Examples
+    --------
+    >>> restore(nn.Linear(1, 1), "nothing")
+    Traceback (most recent call last):
+        ...
+    udl.train._files.CheckpointError: expected a checkpoint, got no file nothing/best.pt
+    """
+    if which not in ("best", "last"):
+        raise ValueError(f"expected 'best' or 'last', got which={which!r}")
+    path = Path(folder) / f"{which}.pt"
+    checkpoint = load(path)
+    _compare(path, "model", checkpoint.fingerprint["model"], _shapes(model))
+    model.load_state_dict(checkpoint.model)
+    return checkpoint
+
+
+@dataclass
+class Parts:
+    """What changes while a model is trained."""
+
+    model: nn.Module
+    optimizer: Optimizer
+    scheduler: LRScheduler | None
+    scaler: torch.amp.GradScaler
+    batches: Any
+    validation: Any
+    _readable: bool = False
+
+    def save(self, folder: Path, history: History) -> None:
+        """Write ``last.pt``, and then ``best.pt`` if this epoch is the best.
+
+        Whoever is killed in between has both in ``last.pt``: :meth:`resume` completes the pair.
+        """
+        scheduler, validation = self.scheduler, self.validation
+        state = {
+            "format": _FORMAT,
+            "fingerprint": self._fingerprint(),
+            "history": history.to_dict(),
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": None if scheduler is None else scheduler.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "batches": get_state(self.batches),
+            "validation": None if validation is None else get_state(validation),
+            "random": _random_states(device_of(self.model)),
+        }
+        try:
+            content = encode(state)
+            if not self._readable:  # found out now, not on the day when it is needed
+                decode(content)
+                self._readable = True
+        except Exception as error:
+            raise CheckpointError(
+                "expected states of tensors, numbers, strings, lists and dicts (of the model, "
+                f"optimizer, scheduler or batches), got something else: {reason(error)}"
+            ) from error
+        write(folder / "last.pt", content)
+        if history.best == len(history) - 1:
+            write(folder / "best.pt", content)
+
+    def resume(self, folder: Path) -> History:
+        """Go back to the last checkpoint, if there is one.
+
+        A checkpoint that can't be used raises CheckpointError and leaves the model as it is.
+        """
+        path = folder / "last.pt"
+        if not path.exists():
+            return History()
+        try:
+            checkpoint = load(path)
+        except CheckpointError as error:
+            if not (folder / "best.pt").is_file():
+                raise
+            raise CheckpointError(f"{error}; best.pt can take its place") from error
+        mine = self._fingerprint()
+        for part, theirs in checkpoint.fingerprint.items():
+            _compare(path, part, theirs, mine[part])
+        try:
+            set_state(self.batches, checkpoint.batches, "batches")
+            if self.validation is not None and checkpoint.validation is not None:
+                set_state(self.validation, checkpoint.validation, "validation")
+        except (ValueError, KeyError) as error:
+            raise CheckpointError(f"{path} is of other batches: {error}") from error
+        self.model.load_state_dict(checkpoint.model)
+        self.optimizer.load_state_dict(checkpoint.optimizer)
+        if self.scheduler is not None and checkpoint.scheduler is not None:
+            self.scheduler.load_state_dict(checkpoint.scheduler)
+        self.scaler.load_state_dict(checkpoint.scaler)
+        torch.set_rng_state(checkpoint.random["cpu"])
+        place = device_of(self.model)
+        if place.type == "cuda" and "cuda" in checkpoint.random:
+            torch.cuda.set_rng_state(checkpoint.random["cuda"], place)
+        if checkpoint.history.best == checkpoint.epoch - 1:
+            write(folder / "best.pt", path.read_bytes())
+        return checkpoint.history
+
+    def _fingerprint(self) -> dict[str, dict[str, str]]:
+        """Return what must be the same for a state to fit."""
+        groups = {f"group {i}": g["params"] for i, g in enumerate(self.optimizer.param_groups)}
+        return {
+            "model": _shapes(self.model),
+            "optimizer": {
+                "class": type(self.optimizer).__name__,
+                **{name: f"{len(params)} tensors" for name, params in groups.items()},
+            },
+            "scheduler": {"class": type(self.scheduler).__name__},
+            "precision": {"scaler": str(self.scaler.is_enabled())},
+            "validation": {"given": str(self.validation is not None)},
+        }
+
+
+def best_weights(folder: Path, history: History) -> dict[str, Any]:
+    """Return the model's state after the best epoch of a history that was resumed."""
+    best = load(folder / "best.pt")
+    if best.epoch != history.best + 1:
+        raise CheckpointError(
+            f"expected epoch {history.best + 1} in {folder / 'best.pt'}, got {best.epoch}"
+        )
+    return best.model
+
+
+def _shapes(model: nn.Module) -> dict[str, str]:
+    return {
+        name: f"{tuple(value.shape)} {value.dtype}"
+        for name, value in model.state_dict().items()
+        if isinstance(value, Tensor)
+    }
+
+
+def _compare(path: Path, part: str, theirs: dict[str, str], mine: dict[str, str]) -> None:
+    """Refuse a checkpoint whose part is not like ours; name the first difference."""
+    for name in [*mine, *theirs]:
+        a, b = mine.get(name, "nothing"), theirs.get(name, "nothing")
+        if a != b:
+            raise CheckpointError(
+                f"{path} was made with another {part}: expected {name} = {a}, got {b}"
+            )
+
+
+def _random_states(device: torch.device) -> dict[str, Tensor]:
+    """Return the states of torch's own generators, from which dropout draws."""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    return states
