@@ -1,14 +1,21 @@
 """The mock exam: right answers get all points, each foreseen mistake loses some and is named."""
 
 import importlib.util
+import signal
+import statistics
+import threading
 import time
+from collections import Counter
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.ensemble import GradientBoostingClassifier
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
@@ -49,7 +56,7 @@ def test_all_right_answers_together_score_full_marks():
     assert exam.score().points == exam.score().of == 100
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(100, 160))
 def test_any_split_of_tickets_at_random_is_right(seed):
     assert exam.check("groups", answers.split(seed)).points == 10
     train, test = data.group_split(answers.tickets, seed=seed)
@@ -73,10 +80,99 @@ def test_other_ways_to_be_right():
     assert exam.check("forest", list(RIGHT["forest"])).points == 10
     columns = answers.changed(answers.COLUMNS, missing=answers.frame.isna().sum())
     assert exam.check("columns", columns | {"leaks": {"body", "boat"}}).points == 5
+    nested = GridSearchCV(DecisionTreeClassifier(random_state=0), {"max_depth": range(1, 8)})
+    piped = make_pipeline(StandardScaler(), nested)
+    assert exam.check("tree", piped.fit(X.iloc[train], y[train])).points == 10
+    weights = np.where(y[train], 1.2, 1.0)
+    weighed = DecisionTreeClassifier(max_depth=3).fit(X.iloc[train], y[train], weights)
+    assert exam.check("tree", weighed).points == 10
+    small = answers.trees(max_samples=0.5)
+    assert exam.check("forest", (small, 1 - small.oob_score_)).points == 10
     by_text = answers.changed(
         answers.RULES, classes={str(c): a for c, a in answers.RULES["classes"].items()}
     )
     assert exam.check("baseline", by_text).points == 10
+    exact = answers.changed(answers.RULES, women=Fraction(answers.RULES["women"]))
+    assert exam.check("baseline", exact).points == 10
+    assert exam.check("score", answers.final(WomenSurvive())).points == 10
+
+
+class WomenSurvive:
+    steps = 1000  # not those of a pipeline
+
+    def predict(self, X):
+        return (np.asarray(X)[:, 1] == 0).astype(int)
+
+    def score(self, X, y):
+        return np.mean(self.predict(X) == y)
+
+
+@pytest.mark.parametrize("depth", range(1, 9))
+def test_any_depth_that_folds_may_choose_is_right(depth):
+    X, y, _, train, _ = exam.table()
+    for seed in (None, 1, 2):
+        tree = DecisionTreeClassifier(max_depth=depth, random_state=seed)
+        assert exam.check("tree", tree.fit(X.iloc[train], y[train])).points == 10
+
+
+def row_by_row(fit, X, y, X_new, B, rng):
+    trees = []
+    for _ in range(B):
+        rows = rng.choice(len(X), len(X))
+        trees.append(fit(X[rows].tolist(), y[rows].tolist()))
+    return [statistics.mode(int(tree(row[None])[0]) for tree in trees) for row in X_new]
+
+
+def with_an_error_of_its_own(fit, X, y, X_new, B, rng):
+    votes = 0.0
+    for counts in rng.multinomial(len(X), np.full(len(X), 1 / len(X)), size=B):
+        rows = np.repeat(np.arange(len(X)), counts)
+        tree = fit(X[rows].astype(np.float32), y[rows])
+        tree(X[counts == 0])
+        votes = votes + tree(X_new)
+    return votes > B / 2
+
+
+def with_pandas(fit, X, y, X_new, B, rng):
+    table = pd.DataFrame(X).assign(y=y)
+    votes = []
+    for _ in range(B):
+        drawn = table.sample(frac=1, replace=True, random_state=rng)
+        votes.append(fit(drawn.drop(columns="y"), drawn["y"])(pd.DataFrame(X_new)))
+    return pd.DataFrame(votes).mode().iloc[0]
+
+
+@pytest.mark.parametrize("bagging", [row_by_row, with_an_error_of_its_own, with_pandas])
+def test_bagging_may_be_written_in_any_way(bagging):
+    result = exam.check("bagging", bagging)
+    assert result.points == 15, result
+
+
+def test_functions_may_be_written_in_any_way():
+    def with_counter(y):
+        shares = [Fraction(count, len(y)) for count in Counter(y.tolist()).values()]
+        return 1 - sum(share**2 for share in shares) if shares else Fraction(0)
+
+    def with_sums(x, y):
+        x, y = x[~np.isnan(x)], y[~np.isnan(x)]
+        x, y = np.sort(x), y[np.argsort(x)]
+        one = (y[:, None] == np.unique(y)).cumsum(axis=0)
+        n = np.arange(1, len(x))
+        impure = n - (one[:-1] ** 2).sum(1) / n
+        impure += len(x) - n - ((one[-1] - one[:-1]) ** 2).sum(1) / (len(x) - n)
+        impure[x[1:] == x[:-1]] = np.inf
+        if np.isinf(impure).all():
+            return [None, answers.gini(y)]
+        b = impure.argmin()
+        return np.array([(x[b] + x[b + 1]) / 2, impure[b] / len(x)])
+
+    def with_pandas(train, test):
+        row = pd.DataFrame(train).median().fillna(0)
+        return [pd.DataFrame(train).fillna(row), pd.DataFrame(test).fillna(row)]
+
+    for task, answer in (("gini", with_counter), ("cut", with_sums), ("fill", with_pandas)):
+        result = exam.check(task, answer)
+        assert result.points == result.of, result
 
 
 # Wrong answers
@@ -100,7 +196,7 @@ def test_a_mistake_loses_points_and_is_named(task, mistake, capsys):
 def test_each_task_has_mistakes_of_its_own_feedback(task):
     own = {name: w for name, w in WRONG[task].items() if name not in answers.ANY_FUNCTION}
     assert len(own) >= 10
-    heads = {exam.check(task, wrong.answer, seconds=2).feedback for wrong in own.values()}
+    heads = {exam.check(task, wrong.answer, seconds=0.5).feedback for wrong in own.values()}
     assert len(heads) >= 0.8 * len(own)
 
 
@@ -207,6 +303,22 @@ def test_a_loop_is_stopped_for_good():
     assert len(ticks) == before
 
 
+def test_a_loop_is_stopped_when_the_check_is_interrupted():
+    ticks = []
+
+    def loop(*_):
+        while True:
+            ticks.append(1)
+
+    main = threading.get_ident()
+    threading.Timer(0.3, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        exam.check("gini", loop, seconds=20)
+    before = len(ticks)
+    time.sleep(0.1)
+    assert len(ticks) == before
+
+
 def test_an_answer_does_not_disturb_random_numbers_or_later_input(monkeypatch):
     monkeypatch.setattr("builtins.input", lambda *_: "typed")
     state = np.random.get_state()[1].copy()  # noqa: NPY002
@@ -222,6 +334,8 @@ def test_an_answer_does_not_disturb_random_numbers_or_later_input(monkeypatch):
         ((1, 2), "a tuple of length 2"),
         ([], "a list of length 0"),
         ({"a": 1}, "a dict of length 1"),
+        (None, "None"),
+        (int, "the class int"),
         ("a", "text"),
         (3, "an int"),
         (3.0, "a float"),

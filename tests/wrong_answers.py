@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.dummy import DummyClassifier
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import make_pipeline
@@ -166,11 +166,30 @@ def says_nothing(*_: Any) -> None:
     print("the answer is 42")
 
 
+def raises_what_cannot_be_shown(*_: Any) -> None:
+    class Mute(Exception):
+        def __str__(self):
+            raise RuntimeError("no words")
+
+    raise Mute
+
+
+def prints_for_ever(*_: Any) -> None:
+    while True:
+        print("x" * 10**6)
+
+
+async def waits(*_: Any) -> int:
+    return 0
+
+
 ANY_FUNCTION = {
     "loops for ever": Wrong(loops, "never ends"),
     "loops and catches everything": Wrong(loops_and_catches_all, "never ends"),
     "ends the program": Wrong(leaves, "SystemExit: good bye"),
     "raises": Wrong(raises, "KeyError"),
+    "raises what cannot be shown": Wrong(raises_what_cannot_be_shown, "it raised Mute."),
+    "loops and prints": Wrong(prints_for_ever, "never ends"),
     "asks somebody": Wrong(asks, "nobody can type"),
     "calls itself for ever": Wrong(recurses, "RecursionError"),
     "prints instead of returning": Wrong(says_nothing, "is the return missing?"),
@@ -364,6 +383,17 @@ TARGET = X.assign(survived=y)
 LEAKY = RandomForestClassifier(20, random_state=0).fit(X, y)
 
 
+class Unreadable:
+    @property
+    def best_estimator_(self):
+        raise RuntimeError("nobody may read this")
+
+
+class NeverPredicts:
+    def predict(self, X):
+        loops()
+
+
 def changed(answer, **entries):
     return answer | entries
 
@@ -394,6 +424,8 @@ WRONG: dict[str, dict[str, Wrong]] = {
             changed(COLUMNS, leaks=["boat", "body", "ship"]), "no column ship"
         ),
         "leaks is a number": Wrong(changed(COLUMNS, leaks=2), "list of names"),
+        "all columns": Wrong(changed(COLUMNS, leaks=list(frame.columns)), "target itself"),
+        "leaks for ever": Wrong(changed(COLUMNS, leaks=itertools.cycle(["boat"])), "One leak"),
     },
     "fill": ANY_FUNCTION
     | {
@@ -414,6 +446,11 @@ WRONG: dict[str, dict[str, Wrong]] = {
         "the input changes": Wrong(clobbers_fill, "Work on copies"),
         "one array": Wrong(lambda a, b: fill(a, b)[0], "A pair is asked for"),
         "two words": Wrong(lambda a, b: ("a", "b"), "no array of numbers"),
+        "the other way around": Wrong(lambda a, b: fill(a, b)[::-1], "rows must not get lost"),
+        "a generator": Wrong(lambda a, b: (A for A in fill(a, b)), "a generator"),
+        "whole numbers": Wrong(
+            lambda a, b: tuple(A.astype(int) for A in fill(a, b)), "that are known"
+        ),
     },
     "groups": {
         "no pair": Wrong(split()[1], "a pair"),
@@ -448,6 +485,11 @@ WRONG: dict[str, dict[str, Wrong]] = {
         "text": Wrong(changed(RULES, constant="most"), "this is text"),
         "outside": Wrong(changed(RULES, constant=262), "not a share"),
         "a guess": Wrong(changed(RULES, constant=0.5), "not the share"),
+        "two digits": Wrong(changed(RULES, women=round(RULES["women"], 2)), "rounded too much"),
+        "one passenger more": Wrong(
+            changed(RULES, women=RULES["women"] + 1 / 264), "not the share"
+        ),
+        "not a number": Wrong(changed(RULES, constant=np.nan), "not a share"),
         "no classes": Wrong(changed(RULES, classes=0.7), "keys 1, 2 and 3"),
         "survivors by class": Wrong(
             changed(RULES, classes={c: np.mean(y[test][rooms[test] == c]) for c in (1, 2, 3)}),
@@ -488,6 +530,10 @@ WRONG: dict[str, dict[str, Wrong]] = {
         "an array": Wrong(lambda y: np.zeros(3), "One number"),
         "a constant": Wrong(lambda y: 0.3, "not the Gini impurity"),
         "the input changes": Wrong(clobbers_gini, "Work on copies"),
+        "rounds": Wrong(lambda y: round(float(gini(y)), 2), "not the Gini impurity"),
+        "is async": Wrong(waits, "a coroutine"),
+        "knows one hidden case": Wrong(lambda y: gini(y) if len(y) == 7 else 0, "it returns 0"),
+        "says seconds": Wrong(lambda y: gini(y) if len(y) else int("seconds"), "No label at all"),
     },
     "cut": ANY_FUNCTION
     | {
@@ -514,6 +560,15 @@ WRONG: dict[str, dict[str, Wrong]] = {
             lambda x, y: cut(x, y) if cut(x, y)[0] is not None else (None, 0.0), "uncut"
         ),
         "slow": Wrong(slow, "3000 examples"),
+        "raises for many": Wrong(
+            lambda x, y: cut(x, y) if len(x) < 1000 else int("many"), "3000 examples it raised"
+        ),
+        "wrong for many": Wrong(
+            lambda x, y: cut(x, y) if len(x) < 1000 else (3.5, 0.1), "not find the best cut"
+        ),
+        "NaN for None": Wrong(
+            lambda x, y: (cut(x, y)[0] or np.nan, cut(x, y)[1]), "threshold is nan, but None"
+        ),
         "threshold only": Wrong(lambda x, y: cut(x, y)[0], "A pair"),
         "a word": Wrong(lambda x, y: ("left", 0.1), "the threshold is text"),
         "no impurity": Wrong(lambda x, y: (cut(x, y)[0], None), "impurity is None"),
@@ -531,7 +586,7 @@ WRONG: dict[str, dict[str, Wrong]] = {
         ),
         "other rows": Wrong(
             DecisionTreeClassifier(max_depth=3).fit(X.iloc[: len(train)], y[: len(train)]),
-            "share of survivors",
+            "leaves hold others",
         ),
         "any depth": Wrong(
             DecisionTreeClassifier(random_state=0).fit(X.iloc[train], y[train]), "by heart"
@@ -544,7 +599,18 @@ WRONG: dict[str, dict[str, Wrong]] = {
         ),
         "a forest": Wrong(FOREST, "DecisionTreeClassifier"),
         "a depth": Wrong(3, "an int"),
-        "the class, not the object": Wrong(DecisionTreeClassifier, "DecisionTreeClassifier"),
+        "the class, not the object": Wrong(DecisionTreeClassifier, "is the class Decision"),
+        "other survivors": Wrong(
+            DecisionTreeClassifier(max_depth=3).fit(
+                X.iloc[train], np.random.default_rng(0).permutation(y[train])
+            ),
+            "other survivors",
+        ),
+        "scaled": Wrong(
+            DecisionTreeClassifier(max_depth=3).fit((X - X.mean()).iloc[train], y[train]),
+            "as they are",
+        ),
+        "its own class": Wrong(Unreadable(), "so unusual that the check fails"),
         "the target is an input": Wrong(
             DecisionTreeClassifier(max_depth=3).fit(TARGET.iloc[train], y[train]), "8 columns"
         ),
@@ -610,6 +676,15 @@ WRONG: dict[str, dict[str, Wrong]] = {
         "labels as a column": Wrong(
             lambda fit, X, y, Z, B, rng: bagging(fit, X, y[:, None], Z, B, rng), "rows of X and y"
         ),
+        "rows that are nothing": Wrong(
+            lambda fit, X, y, Z, B, rng: bagging(fit, X * np.nan, y, Z, B, rng), "not rows of X"
+        ),
+        "one tree too many": Wrong(
+            lambda fit, X, y, Z, B, rng: bagging(fit, X, y, Z, B + 1, rng), "it fits 16 trees"
+        ),
+        "new rows in another order": Wrong(
+            lambda fit, X, y, Z, B, rng: bagging(fit, X, y, Z[::-1], B, rng), "most trees vote for"
+        ),
         "the input changes": Wrong(clobbers_bagging, "Work on copies"),
     },
     "forest": {
@@ -631,19 +706,24 @@ WRONG: dict[str, dict[str, Wrong]] = {
             (FOREST, 1 - FOREST.score(X.iloc[train], y[train])), "the training rows"
         ),
         "a guess": Wrong((FOREST, 0.31), "not the out-of-bag error"),
+        "not a number": Wrong((FOREST, np.nan), "not a share"),
         "text": Wrong((FOREST, "small"), "text"),
     },
     "score": {
         "no dict": Wrong(0.8, "a dict"),
         "a key is missing": Wrong({"model": FOREST, "accuracy": 0.8}, "'low', 'high'"),
         "training accuracy": Wrong(final(FOREST, rows=train, I=len(test)), "on the training rows"),
-        "the error": Wrong(changed(FINAL, accuracy=1 - FINAL["accuracy"]), "This is the error"),
+        "the error": Wrong(changed(FINAL, accuracy=1 - FINAL["accuracy"]), "this is the error"),
         "percent": Wrong(
             changed(FINAL, **{k: 100 * FINAL[k] for k in ("accuracy", "low", "high")}), "percent"
         ),
         "a guess": Wrong(changed(FINAL, accuracy=FINAL["accuracy"] - 0.02), "not the accuracy"),
         "fitted on all": Wrong(final(LEAKY), "seen the test rows"),
         "fitted on all, pruned": Wrong(final(search(rows=ALL_ROWS)), "fitted on all passengers"),
+        "fitted on all, boosted": Wrong(
+            final(GradientBoostingClassifier(max_depth=2).fit(X, y)), "fitted on all passengers"
+        ),
+        "loops when it predicts": Wrong(changed(FINAL, model=NeverPredicts()), "never ends"),
         "one standard error": Wrong(final(FOREST, width=1.0), "68%"),
         "the wrong I": Wrong(final(FOREST, I=len(train)), "that of the test rows"),
         "no width": Wrong(final(FOREST, width=0.01), "too narrow"),

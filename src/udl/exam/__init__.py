@@ -1,8 +1,9 @@
 """The mock exam: tasks, and checks that give points and say what is wrong.
 
 ``check("gini", gini)`` grades an answer. It may raise, loop for ever, print, change its input or
-have the wrong type: the check says so, and goes on. Functions are run on hidden cases. ``score()``
-adds up the last result of each task.
+have the wrong type: the check says so, and goes on. Functions are run on hidden cases, in this
+process: one that ends it (``os._exit``) or patches its modules is not held back. ``score()`` adds
+up the last result of each task.
 
 >>> print(check("gini", NotImplemented))
 gini: not answered yet: 0 of 5 points
@@ -16,8 +17,12 @@ from types import MappingProxyType
 from typing import Any
 
 from udl.exam import _functions, _models, _values
+from udl.exam._grade import Grade as _Grade
 from udl.exam._grade import Grader as _Grader
 from udl.exam._result import Result, Score
+from udl.exam._run import described as _described
+from udl.exam._run import empty as _empty
+from udl.exam._run import quiet as _quiet
 from udl.exam._table import Table, table
 from udl.exam._tasks import TASKS, Task
 
@@ -65,7 +70,8 @@ def check(task: str, answer: Any, *, seconds: float | int = 5) -> Result:
     task : str
         Name of the task, a key of ``TASKS``.
     answer : object
-        What the task asks for. ``...``, None and NotImplemented count as no answer yet.
+        What the task asks for. ``...``, None and NotImplemented count as no answer yet, also
+        where a dict, tuple or list has nothing else.
     seconds : float
         How long one call of an answer may take.
 
@@ -89,7 +95,12 @@ def check(task: str, answer: Any, *, seconds: float | int = 5) -> Result:
     0
     """
     asked = _task(task)
-    graded = None if _empty(answer) else _GRADERS[task](answer, float(seconds))
+    try:
+        with _quiet():
+            graded = None if _empty(answer) else _GRADERS[task](answer, float(seconds))
+    except Exception as error:  # such as an object whose attributes cannot be read
+        why = f"This is so unusual that the check fails: {_described(error)}"
+        graded = _Grade(asked.points).nothing(why)
     if graded is None:
         result = Result(task, 0, asked.points, (f"Hand in {asked.hand_in}.",), answered=False)
     else:
@@ -98,10 +109,6 @@ def check(task: str, answer: Any, *, seconds: float | int = 5) -> Result:
         result = Result(task, points, asked.points, lines or ("All is right.",))
     _RESULTS[task] = result
     return result
-
-
-def _empty(answer: Any) -> bool:
-    return answer is None or answer is Ellipsis or answer is NotImplemented
 
 
 def hint(task: str, number: int = 1) -> str:

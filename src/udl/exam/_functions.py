@@ -25,7 +25,7 @@ def _close(a: Any, b: Any) -> bool:
 
 
 def _no_function(answer: Any) -> str:
-    if isinstance(answer, type) or callable(answer):
+    if callable(answer):
         return ""
     return f"Hand in the function itself, without calling it: this is {kind(answer)}."
 
@@ -100,10 +100,10 @@ def gini(answer: Any, seconds: float) -> Grade | None:
                 break
             if outcome.changed and _CHANGED not in grade.feedback:
                 grade.lose(1, _CHANGED)
-        if "seconds" in told[-1][1].trouble:
-            return grade.nothing(_gini_trouble(told))
         why = _gini_trouble(told)
-        grade.need(not why, points, what + why)
+        if told[-1][1].late:
+            return grade.nothing(why)
+        grade.lose(points, why and what + why)
     return grade
 
 
@@ -112,7 +112,7 @@ def _gini_trouble(told: list[tuple[np.ndarray, Outcome]]) -> str:
     for y, outcome in told:
         asked = f"For y = {_show(y)} "
         if outcome.trouble:
-            return asked + outcome.trouble + ("" if outcome.trouble[-1] in "?!." else ".")
+            return asked + outcome.trouble
         value = number(outcome.value)
         if value is None:
             return f"{asked}it returns {kind(outcome.value)}. One number is asked for."
@@ -206,20 +206,23 @@ def cut(answer: Any, seconds: float) -> Grade | None:
         if outcome.changed and _CHANGED not in grade.feedback:
             grade.lose(2, _CHANGED)
         cuts.append((x, y, *pair))
-    grade.need(not (why := _threshold_trouble(cuts)), 6, why)
-    grade.need(not (why := _impurity_trouble(cuts)), 3, why)
-    grade.need(not (why := _gap_trouble(answer, rng, seconds)), 3, why)
-    grade.need(not (why := _no_cut_trouble(answer, seconds)), 2, why)
+    grade.lose(6, _threshold_trouble(cuts))
+    grade.lose(3, _impurity_trouble(cuts))
+    grade.lose(3, _gap_trouble(answer, rng, seconds))
+    grade.lose(2, _no_cut_trouble(answer, seconds))
     x = np.arange(3000.0)
-    slow = call(answer, x, (x > 1000).astype(int), seconds=seconds).trouble
-    grade.need("seconds" not in slow, 1, f"For 3000 examples {slow}")
+    many = _pair(call(answer, x, (x > 1000).astype(int), seconds=seconds))
+    if isinstance(many, str):
+        grade.lose(1, f"For 3000 examples {many}")
+    elif many[0] is None or not 1000 <= many[0] < 1001:
+        grade.lose(1, "For 3000 examples it does not find the best cut.")
     return grade
 
 
 def _pair(outcome: Outcome) -> tuple[float | None, float | None] | str:
     """Return threshold and impurity (None where it says None), or what is wrong with them."""
     if outcome.trouble:
-        return outcome.trouble + ("" if outcome.trouble[-1] in "?!." else ".")
+        return outcome.trouble
     value = outcome.value
     if not isinstance(value, tuple | list | np.ndarray) or len(value) != 2:
         return f"it returns {kind(value)}. A pair is asked for: (threshold, impurity)."
@@ -341,8 +344,6 @@ def _no_cut_trouble(answer: Any, seconds: float) -> str:
 
 # ---------------------------------------------------------------------------------------- fill
 
-Table = Float[np.ndarray, "I D"]
-
 
 def _medians(A: np.ndarray) -> Float[np.ndarray, " D"]:
     """Take each column's median by sorting; 0 where nothing is known."""
@@ -396,9 +397,8 @@ def fill(answer: Any, seconds: float) -> Grade | None:
             if not _close(found[known], A[known]):
                 wrong["kept"] = f"It changes numbers of {name} that are known."
             wrong[name] = wrong[name] or _fill_trouble(name, found, A, train, test)
-    grade.need(not wrong["train"], 3, wrong["train"])
-    grade.need(not wrong["test"], 4, wrong["test"])
-    grade.need(not wrong["kept"], 1, wrong["kept"])
+    for name, points in (("train", 3), ("test", 4), ("kept", 1)):
+        grade.lose(points, wrong[name])
     train, test = _fill_case(rng)
     train[:, 1] = np.nan
     pair = _two_tables(call(answer, train, test, seconds=seconds), train, test)
@@ -406,9 +406,8 @@ def fill(answer: Any, seconds: float) -> Grade | None:
     none = "A column of which the training rows know nothing: "
     if isinstance(pair, str):
         grade.lose(1, none + pair)
-    else:
-        zero = all(_close(A[gap, 1], 0) for A, gap in zip(pair, gaps, strict=True))
-        grade.need(zero, 1, none + "its gaps become 0, also where the test rows know something.")
+    elif not all(_close(A[gap, 1], 0) for A, gap in zip(pair, gaps, strict=True)):
+        grade.lose(1, none + "its gaps become 0, also where the test rows know something.")
     return grade
 
 
@@ -416,8 +415,7 @@ def _two_tables(
     outcome: Outcome, train: np.ndarray, test: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray] | str:
     if outcome.trouble:
-        said = outcome.trouble[0].upper() + outcome.trouble[1:]
-        return said + ("" if said[-1] in "?!." else ".")
+        return f"Tried on hidden rows, {outcome.trouble}"
     value = outcome.value
     if not isinstance(value, tuple | list) or len(value) != 2:
         return f"It returns {kind(value)}. A pair is asked for: train and test, both filled."
@@ -454,26 +452,42 @@ def _fill_trouble(
 # ------------------------------------------------------------------------------------- bagging
 
 
+def _which(rows: np.ndarray, table: np.ndarray) -> Int[np.ndarray, " n"] | None:
+    """Return which rows of a table these are, also in less precision; None if they are others."""
+    if rows.ndim != 2 or rows.shape[1] != table.shape[1]:
+        return None
+    apart = np.abs(rows[:, None] - table).max(axis=2)
+    return np.argmin(apart, axis=1) if (apart.min(axis=1) < 1e-4).all() else None
+
+
 class _Spy:
     """A stand-in for the training of a tree: notes its rows, and predicts what was prepared."""
 
-    def __init__(self, votes: Int[np.ndarray, "B I_new"]) -> None:
-        self.votes = votes
+    def __init__(self, X_new: np.ndarray, votes: Int[np.ndarray, "B I_new"]) -> None:
+        self.X_new = X_new
+        self.prepared = votes
         self.rows: list[np.ndarray] = []
         self.targets: list[np.ndarray] = []
-        self.asked: list[np.ndarray] = []
+        self.asked = False
+        self.strange = False  # other rows than those of X_new were to be predicted
 
     def fit(self, X: Any, y: Any) -> Callable[[Any], np.ndarray]:
-        b = len(self.rows)
-        self.rows.append(np.array(X, copy=True))
-        self.targets.append(np.array(y, copy=True))
+        votes = self.prepared[len(self.rows) % len(self.prepared)]
+        self.rows.append(np.array(X, dtype=float))
+        self.targets.append(np.array(y, dtype=float))
 
         def predict(X_new: Any) -> np.ndarray:
-            self.asked.append(np.array(X_new, copy=True))
-            answer: np.ndarray = self.votes[b % len(self.votes)].copy()
-            return answer
+            rows = np.array(X_new, dtype=float)
+            ids = _which(rows, self.X_new)
+            self.asked |= ids is not None
+            self.strange |= ids is None
+            return np.zeros(len(rows), dtype=int) if ids is None else votes[ids]
 
         return predict
+
+    def votes(self) -> Int[np.ndarray, "trees I_new"]:
+        """Return the votes of as many trees as were trained."""
+        return self.prepared[np.arange(len(self.rows)) % len(self.prepared)]
 
 
 def bagging(answer: Any, seconds: float) -> Grade | None:
@@ -489,30 +503,27 @@ def bagging(answer: Any, seconds: float) -> Grade | None:
     votes = (rng.uniform(size=(B, I_new)) < rng.uniform(0.2, 0.8, size=I_new)).astype(int)
     spies = []
     for seed in (1, 1, 2):
-        spy = _Spy(votes)
+        spy = _Spy(X_new, votes)
         outcome = call(
             answer, spy.fit, X, y, X_new, B, np.random.default_rng(seed), seconds=seconds
         )
         if outcome.empty:
             return None
         if outcome.trouble:
-            said = outcome.trouble[0].upper() + outcome.trouble[1:]
-            return grade.nothing(said + ("" if said[-1] in "?!." else "."))
+            return grade.nothing(f"Tried on hidden rows, {outcome.trouble}")
         spies.append((spy, outcome))
     spy, outcome = spies[0]
     if any(outcome.changed for _, outcome in spies):
         grade.lose(1, _CHANGED)
-    if not spy.rows:
+    if not all(spy.rows for spy, _ in spies):
         return grade.nothing("It never calls fit, so there is not one tree.")
-    grade.need(
-        len(spy.rows) == B, 2, f"For B = {B} it fits {len(spy.rows)} trees: one for each vote."
-    )
+    if len(spy.rows) != B:
+        grade.lose(2, f"For B = {B} it fits {len(spy.rows)} trees: one for each vote.")
     if why := _sample_trouble(spy, X, y):
         grade.lose(6, why)
-    elif why := _draw_trouble([s for s, _ in spies]):
-        grade.lose(2, why)
-    if why := _vote_trouble(spy, outcome.value, X_new):
-        grade.lose(5, why)
+    else:
+        grade.lose(2, _draw_trouble([s for s, _ in spies]))
+    grade.lose(5, _vote_trouble(spy, outcome.value, I_new))
     return grade
 
 
@@ -526,8 +537,8 @@ def _sample_trouble(spy: _Spy, X: np.ndarray, y: np.ndarray) -> str:
                 f"A bootstrap sample of {len(X)} examples has {len(rows)} here. It is as large "
                 "as the data."
             )
-        ids = rows[:, 0].astype(int)
-        if not np.array_equal(X[ids % len(X)], rows):
+        ids = _which(rows, X)
+        if ids is None:
             return "fit gets rows that are not rows of X."
         if not np.array_equal(y[ids], targets):
             return "X and y are drawn apart: a passenger gets the fate of another."
@@ -556,21 +567,22 @@ def _draw_trouble(spies: list[_Spy]) -> str:
     return ""
 
 
-def _vote_trouble(spy: _Spy, value: Any, X_new: np.ndarray) -> str:
+def _vote_trouble(spy: _Spy, value: Any, I_new: int) -> str:
     found = array(value)
-    I_new = len(X_new)
     if found is None:
         return f"It returns an array of 0 and 1, one for each new row: this is {kind(value)}."
+    votes = spy.votes()
+    majority: Bool[np.ndarray, " I_new"] = 2 * votes.sum(axis=0) > len(votes)
+    if found.shape == (I_new,) and _close(found, majority):
+        return ""
     if not spy.asked:
-        return "No tree is asked to predict: call what fit returns with X_new."
-    if any(asked.shape != X_new.shape or not _close(asked, X_new) for asked in spy.asked):
-        return "The trees predict other rows than those of X_new."
+        return (
+            "The trees predict other rows than those of X_new."
+            if spy.strange
+            else "No tree is asked to predict: call what fit returns with X_new."
+        )
     if found.shape != (I_new,):
         return f"For {I_new} new rows it returns an array of shape {found.shape}."
-    votes = spy.votes[: len(spy.rows)]
-    majority: Bool[np.ndarray, " I_new"] = 2 * votes.sum(axis=0) > len(votes)
-    if _close(found, majority):
-        return ""
     if not np.isin(found, (0, 1)).all():
         if _close(found, votes.mean(axis=0)):
             return "It returns the share of votes for 1. A vote ends with 0 or 1."

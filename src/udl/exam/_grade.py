@@ -16,15 +16,10 @@ class Grade:
     feedback: list[str] = field(default_factory=list)
 
     def lose(self, points: int, why: str) -> None:
-        """Take points away, and say why."""
-        self.lost = min(self.of, self.lost + points)
-        self.feedback.append(why)
-
-    def need(self, ok: bool, points: int, why: str) -> bool:
-        """Take points away unless something holds; returns whether it holds."""
-        if not ok:
-            self.lose(points, why)
-        return ok
+        """Take points away and say why; without a reason, take nothing."""
+        if why:
+            self.lost = min(self.of, self.lost + points)
+            self.feedback.append(why)
 
     def nothing(self, why: str) -> Grade:
         """Give no points at all, and say why."""
@@ -33,5 +28,5 @@ class Grade:
         return self
 
 
-# None says that there is no answer yet.
+# None says that there is no answer yet: a function that is still the worksheet's.
 Grader = Callable[[Any, float], Grade | None]

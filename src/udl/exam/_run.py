@@ -10,23 +10,31 @@ import io
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 
-class _Stop(BaseException):
-    """Raised inside an answer whose time is up."""
+class _Stop(SystemExit):
+    """Raised inside an answer whose time is up; a thread may end by it without a word."""
+
+
+class _Nowhere(io.StringIO):
+    """Forget what is written, however much it is."""
+
+    def write(self, text: str) -> int:
+        return len(text)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a call: a value, or a sentence that says why there is none."""
+    """What came of a call: a value, or the end of a sentence that says why there is none."""
 
     value: Any = None
     trouble: str = ""
+    late: bool = False  # its time was up
     changed: bool = False  # the answer changed its input
     empty: bool = False  # the skeleton, not yet filled in
 
@@ -39,7 +47,7 @@ def _no_input(*_: object) -> str:
 def quiet() -> Iterator[None]:
     """Show nothing that is printed or warned, and ask nobody."""
     asked = builtins.input
-    sink = io.StringIO()
+    sink = _Nowhere()
     legacy = np.random.get_state()  # noqa: NPY002 (an answer may seed it)
     with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink):
         with warnings.catch_warnings():
@@ -61,27 +69,30 @@ def within(function: Callable[[], Any], seconds: float) -> tuple[Any, BaseExcept
     """
     value: list[Any] = []
     raised: list[BaseException] = []
+    done = threading.Event()
 
     def work() -> None:
         try:
             value.append(function())
         except BaseException as error:  # SystemExit, too: an answer may call exit()
             raised.append(error)
+        done.set()
 
     thread = threading.Thread(target=work, daemon=True)
-    with quiet():
-        thread.start()
-        thread.join(seconds)
-        if not thread.is_alive():
-            return (None, raised[0]) if raised else (value[0], None)
+    thread.start()
+    try:
+        in_time = done.wait(seconds)
+    finally:  # also when somebody interrupts the check
         end = time.monotonic() + 1.0
-        while thread.is_alive() and time.monotonic() < end:
+        while not (value or raised) and time.monotonic() < end:
             # Again and again: the answer may catch it, and then loop on.
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
                 ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_Stop)
             )
-            thread.join(0.01)
-    return None, TimeoutError()
+            done.wait(0.01)
+    if not in_time:
+        return None, _Stop()
+    return (None, raised[0]) if raised else (value[0], None)
 
 
 def same(one: Any, other: Any) -> bool:
@@ -101,36 +112,49 @@ def call(function: Any, *arguments: Any, seconds: float = 5.0) -> Outcome:
     value, error = within(lambda: function(*arrays), seconds)
     if value is NotImplemented or isinstance(error, NotImplementedError):
         return Outcome(empty=True)
-    if isinstance(error, TimeoutError | _Stop):
-        return Outcome(
-            trouble=f"it had not finished after {seconds:g} seconds: is there a loop that never "
-            "ends?"
+    if isinstance(error, _Stop):
+        trouble = (
+            f"it had not finished after {seconds:g} seconds: is there a loop that never ends?"
         )
+        return Outcome(trouble=trouble, late=True)
     if error is not None:
-        text = " ".join(str(error).split())[:160]
-        return Outcome(trouble=f"it raised {type(error).__name__}" + (f": {text}" if text else ""))
+        return Outcome(trouble=f"it raised {described(error)}")
     changed = not all(same(a, b) for a, b in zip(arguments, arrays, strict=True))
     if value is None:
         return Outcome(trouble="it returns nothing: is the return missing?", changed=changed)
     return Outcome(value, changed=changed)
 
 
+def described(error: BaseException) -> str:
+    """Name an exception and what it says, as the end of a sentence."""
+    try:
+        text = " ".join(str(error).split())[:160]
+    except Exception:  # its own __str__ may fail
+        text = ""
+    said = type(error).__name__ + (f": {text}" if text else "")
+    return said if said[-1] in "?!." else f"{said}."
+
+
+def empty(value: Any) -> bool:
+    """Say whether something is still as the worksheet has it."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, tuple | list):
+        return len(value) > 0 and all(empty(part) for part in value)
+    return value is None or value is Ellipsis or value is NotImplemented
+
+
 def number(value: Any) -> float | None:
     """Return the one real number that a value is, or None."""
-    try:
-        array = np.asarray(value)
-        if array.size != 1 or array.dtype.kind not in "fiub":
-            return None
-        return float(array.reshape(-1)[0])
-    except Exception:
-        return None
+    found = None if value is None else array(value)
+    return float(found.reshape(-1)[0]) if found is not None and found.size == 1 else None
 
 
 def array(value: Any) -> np.ndarray | None:
     """Return the array of real numbers that a value is, or None."""
     try:
         found = np.asarray(value)
-        if found.dtype == object:
+        if found.dtype == object:  # fractions, lists with None
             found = found.astype(float)
     except Exception:
         return None
@@ -141,10 +165,11 @@ def kind(value: Any) -> str:
     """Name what was handed in, for a message."""
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}"
-    if isinstance(value, tuple | list | dict | str):
-        noun = {tuple: "a tuple", list: "a list", dict: "a dict", str: "text"}[
-            next(t for t in (tuple, list, dict, str) if isinstance(value, t))
-        ]
-        return f"{noun} of length {len(value)}" if not isinstance(value, str) else noun
-    name = type(value).__name__
-    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    name = "None" if value is None else type(value).__name__
+    article = "" if value is None else "an " if name[:1].lower() in tuple("aeiou") else "a "
+    length = f" of length {len(value)}" if isinstance(value, tuple | list | dict) else ""
+    return article + name + length
