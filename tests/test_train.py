@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 import zipfile
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn.functional import cross_entropy, mse_loss
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, RandomSampler, TensorDataset
 
 from udl import train
 from udl.train import _files, _loop
@@ -53,7 +54,8 @@ def sgd(model, lr=0.1, momentum=0.9):
 def run(model=None, *, epochs=3, size=16, **options):
     """Train the network on the examples, in the ways that a test asks for."""
     model = network() if model is None else model
-    options.setdefault("optimizer", sgd(model))
+    if "optimizer" not in options:
+        options["optimizer"] = sgd(model)
     options.setdefault("batches", train.Batches(*examples(), size=size, seed=1))
     batches = options.pop("batches")
     loss = options.pop("loss", cross_entropy)
@@ -196,10 +198,14 @@ def test_fit_is_the_bare_loop(clip, schedule):
     assert history.stopped == "epochs"
 
 
-def test_validation_does_not_change_the_training():
+@pytest.mark.parametrize("loaded", [False, True])
+def test_validation_does_not_change_the_training(loaded):
     without, _ = run(network())
     torch_state = torch.get_rng_state()
-    validated, _ = run(network(), validation=examples(20, seed=1))
+    validation = examples(20, seed=1)
+    if loaded:  # a loader draws a seed for its workers, which it does not have
+        validation = DataLoader(TensorDataset(*validation), 7)
+    validated, _ = run(network(), validation=validation)
     assert same(without, validated)
     assert torch.equal(torch_state, torch.get_rng_state())
 
@@ -266,6 +272,39 @@ def test_targets_and_inputs_may_be_structures():
         epochs=20,
     )
     assert history["train_loss"][-1] < history["train_loss"][0]
+
+
+class Parts(NamedTuple):
+    a: torch.Tensor
+    b: torch.Tensor
+
+
+def test_batches_keep_their_types():
+    seen = []
+
+    class Named(nn.Linear):
+        def forward(self, x):
+            seen.append(x)
+            return super().forward(x["parts"].a + x["pair"][1])
+
+    class Recurrent(nn.RNN):
+        def forward(self, x):
+            return super().forward(x)[1][0]
+
+    x, y = examples()
+    model = Named(4, CLASSES)
+    run(model, batches=[({"parts": Parts(x, x), "pair": (x, x)}, y)])
+    assert type(seen[0]["pair"]) is tuple
+
+    class Foreign:
+        def to(self, device):
+            return x
+
+    _, history = run(batches=[(Foreign(), y)])
+    assert len(history) == 3
+    packed = nn.utils.rnn.pack_sequence([x[:5], x[:3]])
+    _, history = run(Recurrent(4, CLASSES), batches=[(packed, y[:2])])
+    assert len(history) == 3
 
 
 def test_a_hook_sees_each_epoch():
@@ -559,6 +598,62 @@ def test_the_best_checkpoint_can_take_the_place_of_the_last(tmp_path):
     assert history == whole
 
 
+def test_a_training_that_is_over_can_be_read_from_a_folder_that_can_not_be_written(
+    tmp_path, monkeypatch
+):
+    expected, whole = run(checkpoint=tmp_path, patience=3, validation=examples(20, 1))
+    full_disk(monkeypatch, 0)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    options = {"patience": 3, "validation": examples(20, 1), "checkpoint": tmp_path}
+    model, history = run(resume=True, **options)
+    assert same(model, expected)
+    assert history == whole
+    began = []
+    with pytest.raises(train.CheckpointError, match=r"could not write to .*: Permission denied"):
+        run(epochs=5, resume=True, after_epoch=began.append, **options)
+    assert not began
+
+
+def test_two_trainings_in_one_folder_are_noticed(tmp_path):
+    def other(history):
+        if len(history) == 2:
+            run(network(7), epochs=4, checkpoint=tmp_path)
+
+    with pytest.raises(train.CheckpointError, match=r"training alone, got a last.pt of ano"):
+        run(checkpoint=tmp_path, after_epoch=other)
+    assert train.load(tmp_path / "last.pt").epoch == 4
+    run(epochs=5, checkpoint=tmp_path, resume=True)
+
+
+def test_what_a_killed_write_left_is_removed(tmp_path):
+    (tmp_path / "last.pt.0123.partial").write_bytes(b"half")
+    run(epochs=1, checkpoint=tmp_path)
+    assert sorted(states(tmp_path)) == ["best.pt", "last.pt"]
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path):
+    def go(number, epochs, folder=None, resume=False):
+        model = network()
+        optimizer = sgd(model, lr=number(0.1))
+        scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1, gamma=number(0.7))
+        batches = train.Batches(*examples(), size=np.int64(16), seed=np.int64(2))
+        return run(
+            model,
+            epochs=epochs,
+            optimizer=optimizer,
+            scheduler=scheduler,
+            batches=batches,
+            checkpoint=folder,
+            resume=resume,
+        )
+
+    expected, whole = go(float, 3)
+    go(np.float64, 2, tmp_path)
+    model, history = go(np.float64, 3, tmp_path, resume=True)
+    assert same(model, expected)
+    assert history == whole
+
+
 def test_resume_begins_where_there_is_nothing(tmp_path):
     _, history = run(checkpoint=tmp_path / "new", resume=True)
     assert len(history) == 3
@@ -715,7 +810,13 @@ def test_checkpoints_of_other_parts_are_named(tmp_path):
         optimizer=optimizer,
         scheduler=scheduler,
     )
+    swapped = torch.optim.SGD([*model.parameters()][::-1], lr=0.1)
+    refused("group 0, tensor 0 = 4.bias, got 0.weight", model, optimizer=swapped)
     refused("another validation: expected given = True", validation=examples(5, 1))
+    refused(
+        "another history: expected metrics = accuracy, got none",
+        metrics={"accuracy": train.accuracy},
+    )
     refused("of other batches: .*'size': 8.*'size': 16", size=8)
     with pytest.raises(train.CheckpointError, match="another model"):
         train.restore(nn.Linear(1, 1), tmp_path)
@@ -738,6 +839,27 @@ def test_a_best_checkpoint_of_another_training_is_found(tmp_path):
     (tmp_path / "best.pt").write_bytes(old)
     with pytest.raises(train.CheckpointError, match=r"expected epoch 3 in .*best.pt, got 2"):
         drift(3, 6, checkpoint=tmp_path, resume=True)
+
+
+def test_a_best_checkpoint_of_another_training_with_the_same_epoch(tmp_path):
+    drift(2, 4, checkpoint=tmp_path / "a")
+    drift(2, 4, best=2.9, checkpoint=tmp_path / "b")
+    (tmp_path / "b" / "best.pt").replace(tmp_path / "a" / "best.pt")
+    with pytest.raises(train.CheckpointError, match="of two trainings: their losses differ"):
+        drift(2, 6, checkpoint=tmp_path / "a", resume=True)
+
+
+@pytest.mark.parametrize(("change", "match"), [("less", "'random'"), ("more", "'surprise'")])
+def test_a_checkpoint_with_other_fields(tmp_path, change, match):
+    run(epochs=1, checkpoint=tmp_path)
+    state = torch.load(tmp_path / "last.pt", weights_only=True)
+    if change == "less":
+        del state["random"]
+    else:
+        state["surprise"] = 1
+    torch.save(state, tmp_path / "last.pt")
+    with pytest.raises(train.CheckpointError, match=f"no checkpoint of this version: .*{match}"):
+        train.load(tmp_path / "last.pt")
 
 
 # A DataLoader
@@ -772,6 +894,47 @@ def test_a_loader_with_a_sampler_of_its_own_warns_on_resume(tmp_path):
     run(epochs=1, batches=batches(), checkpoint=tmp_path)
     with pytest.warns(UserWarning, match=r"batches \(DataLoader\) has no state .* may differ"):
         run(epochs=2, batches=batches(), checkpoint=tmp_path, resume=True)
+
+
+class _Halves:
+    """Two batches in an order that nobody can know."""
+
+    def __init__(self):
+        self.rng = np.random.default_rng(0)
+
+    def __iter__(self):
+        return iter(self.rng.permutation(60).reshape(2, 30).tolist())
+
+    def __len__(self):
+        return 2
+
+
+@pytest.mark.parametrize("hidden", ["sampler", "batch_sampler"])
+def test_an_order_that_is_not_the_loaders_own_warns_on_resume(tmp_path, hidden):
+    def batches():
+        if hidden == "batch_sampler":
+            return DataLoader(TensorDataset(*examples()), batch_sampler=_Halves())
+        own = torch.Generator().manual_seed(1)
+        return loader(shuffle=False, sampler=RandomSampler(range(60), generator=own))
+
+    run(epochs=1, batches=batches(), checkpoint=tmp_path)
+    with pytest.warns(UserWarning, match=r"batches \(DataLoader\) has no state .* may differ"):
+        run(epochs=2, batches=batches(), checkpoint=tmp_path, resume=True)
+
+
+def test_workers_warn_but_the_order_is_restored(tmp_path):
+    def batches():
+        generator = torch.Generator().manual_seed(8)
+        return loader(generator=generator, num_workers=1, multiprocessing_context="fork")
+
+    whole, expected = run(network(1), epochs=3, batches=batches())
+    run(network(1), epochs=2, batches=batches(), checkpoint=tmp_path)
+    with pytest.warns(UserWarning, match="may differ"):
+        resumed, history = run(
+            network(1), epochs=3, batches=batches(), checkpoint=tmp_path, resume=True
+        )
+    assert same(resumed, whole)
+    assert history == expected
 
 
 # Numbers that are not finite
@@ -851,6 +1014,48 @@ def test_batches_that_do_not_fit(batches, match):
         run(batches=batches(x, y) if not isinstance(batches, train.Batches) else batches)
 
 
+def test_validation_that_does_not_fit():
+    x, y = examples()
+    with pytest.raises(ValueError, match=r"do not take this batch: x \(60, 3\)"):
+        run(validation=(x[:, :3], y))
+    model = nn.Linear(4, 1)
+    with pytest.raises(ValueError, match=r"y \(60,\) torch.float32, .*Using a target size"):
+        run(
+            model,
+            loss=mse_loss,
+            batches=train.Batches(x, x[:, :1]),
+            optimizer=sgd(model),
+            validation=(x, x[:, 0]),
+        )
+
+
+@pytest.mark.parametrize(
+    ("y", "match"),
+    [
+        (None, "a row for each example, got y NoneType"),
+        (torch.tensor(1), r"a row for each example, got y \(\) torch.int64"),
+        (torch.ones(0, dtype=torch.long), r"a row for each example, got y \(0,\)"),
+        (([],), "a row for each example, got y list"),
+    ],
+)
+def test_targets_without_rows(y, match):
+    model = network()
+    with pytest.raises(ValueError, match=match):
+        run(model, batches=[(torch.ones(5, 4), y)])
+    assert same(model, network())
+
+
+def test_an_exception_of_the_callers_own_is_not_wrapped():
+    class Mine(RuntimeError):
+        pass
+
+    def loss(f, y):
+        raise Mine("stop")
+
+    with pytest.raises(Mine):
+        run(loss=loss)
+
+
 def test_targets_are_not_broadcast():
     x, _ = examples()
     model = nn.Linear(4, 1)
@@ -891,6 +1096,32 @@ def test_fit_refuses_arguments_out_of_range(options, match):
 def test_an_optimizer_of_another_model():
     with pytest.raises(ValueError, match="of the model's parameters, got one of others"):
         run(network(), optimizer=sgd(network()))
+
+
+def test_optimizers_schedulers_and_metrics_that_would_do_something_else():
+    model = network()
+    with pytest.raises(ValueError, match="one gradient a step, got LBFGS"):
+        run(model, optimizer=torch.optim.LBFGS(model.parameters()))
+    other = torch.optim.lr_scheduler.StepLR(sgd(network()), 1)
+    with pytest.raises(ValueError, match="a scheduler of this optimizer, got one of another"):
+        run(model, scheduler=other)
+    optimizer = sgd(model)
+    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer)
+    with pytest.raises(ValueError, match="'epoch' with ReduceLROnPlateau, got 'batch'"):
+        run(model, optimizer=optimizer, scheduler=plateau, schedule="batch")
+    metrics = {"loss": train.accuracy}
+    with pytest.raises(ValueError, match="metrics of other names than 'loss'"):
+        run(model, metrics=metrics)
+    with pytest.raises(ValueError, match="metrics of other names than 'loss'"):
+        train.evaluate(model, cross_entropy, examples(), metrics)
+    assert same(model, network())
+
+
+def test_fit_refuses_what_is_no_optimizer_or_model():
+    with pytest.raises(TypeError, match="expected a torch Optimizer, got list"):
+        run(optimizer=list(network().parameters()))
+    with pytest.raises(TypeError, match="expected a torch Module, got function"):
+        run(cross_entropy, optimizer=sgd(network()), batches=[examples()])
 
 
 def test_fit_refuses_what_can_be_read_once():
@@ -962,12 +1193,38 @@ def test_a_scaler_skips_gradients_that_are_too_large(tmp_path, monkeypatch):
         run(network(1), epochs=31, checkpoint=tmp_path, resume=True)
 
 
+def interrupt(f, y):
+    raise KeyboardInterrupt
+
+
 def test_the_model_moves_to_the_device():
     _, history = run(device="cpu")
     assert len(history) == 3
     model = network()
     with pytest.raises(RuntimeError, match="meta"):  # as far as one gets without a GPU
         run(model, device="meta")
+
+
+def test_the_state_of_the_optimizer_moves_with_the_model():
+    """As far as it can be seen without a GPU: a move to another type is one, too."""
+    model = network()
+    optimizer = sgd(model)
+    x, y = examples()
+    run(model, optimizer=optimizer)
+    before = [optimizer.state[p]["momentum_buffer"].double() for p in model.parameters()]
+    model.double()
+    with pytest.raises(KeyboardInterrupt):
+        run(
+            model,
+            optimizer=optimizer,
+            batches=train.Batches(x.double(), y),
+            device="cpu",
+            loss=interrupt,
+        )
+    after = [optimizer.state[p]["momentum_buffer"] for p in model.parameters()]
+    assert all(
+        b.dtype == torch.float64 and torch.equal(a, b) for a, b in zip(before, after, strict=True)
+    )
 
 
 # Measures

@@ -4,10 +4,11 @@ import warnings
 from collections.abc import Iterator
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from jaxtyping import Shaped
 from torch import Tensor
-from torch.utils.data import DataLoader, RandomSampler, SequentialSampler
+from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler
 
 from udl._check import count
 
@@ -75,9 +76,9 @@ class Batches:
         self,
         x: Shaped[Tensor, "I ..."],
         y: Shaped[Tensor, "I ..."],
-        size: int = 64,
+        size: int | np.integer = 64,
         *,
-        seed: int = 0,
+        seed: int | np.integer = 0,
         shuffle: bool = True,
     ) -> None:
         for name, value in {"x": x, "y": y}.items():
@@ -92,8 +93,8 @@ class Batches:
                 f"got x.shape={tuple(x.shape)}, y.shape={tuple(y.shape)}"
             )
         count(size=size)
-        self.x, self.y, self.size, self.shuffle = x, y, size, shuffle
-        self._generator = torch.Generator().manual_seed(seed)
+        self.x, self.y, self.size, self.shuffle = x, y, int(size), shuffle
+        self._generator = torch.Generator().manual_seed(int(seed))
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the batches of one epoch."""
@@ -157,18 +158,28 @@ def get_state(source: Any) -> dict[str, Any]:
     return {}  # a DataLoader without a generator draws from torch's, which is saved as well
 
 
+def _is_decided(loader: DataLoader[Any]) -> bool:
+    """Whether a loader draws its order from its generator, or torch's, and in this process."""
+    sampler = loader.sampler
+    return (
+        type(sampler) in (RandomSampler, SequentialSampler)
+        and getattr(sampler, "generator", loader.generator) is loader.generator
+        and type(loader.batch_sampler) in (BatchSampler, type(None))
+        and loader.num_workers == 0
+    )
+
+
 def set_state(source: Any, state: dict[str, Any], name: str) -> None:
     """Go back to a state; warn if that does not decide which batches come next."""
     if hasattr(source, "load_state_dict"):
         source.load_state_dict(state)
         return
     if isinstance(source, DataLoader):
-        known = type(source.sampler) in (RandomSampler, SequentialSampler)
-        if known and source.num_workers == 0:
-            if (source.generator is None) == ("generator" in state):
-                raise ValueError(f"expected {name} with a generator as when it was saved")
-            if source.generator is not None:
-                source.generator.set_state(state["generator"])
+        if (source.generator is None) == ("generator" in state):
+            raise ValueError(f"expected {name} with a generator as when it was saved")
+        if source.generator is not None:
+            source.generator.set_state(state["generator"])
+        if _is_decided(source):
             return
     elif isinstance(source, list):
         return

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from udl.train._batches import get_state, set_state
-from udl.train._files import CheckpointError, decode, encode, reason, write
+from udl.train._files import CheckpointError, decode, encode, identity, reason, write
 from udl.train._history import History
-from udl.train._measure import device_of
+from udl.train._measure import Metrics, device_of
 
 _FORMAT = "udl.train 1"
 
@@ -81,8 +82,11 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
         raise CheckpointError(f"{path} is damaged, or no checkpoint: {reason(error)}") from error
     if not isinstance(state, dict) or state.pop("format", None) != _FORMAT:
         raise CheckpointError(f"expected a checkpoint of format {_FORMAT!r}, got another: {path}")
-    history = History(**state.pop("history"))
-    return Checkpoint(epoch=len(history), history=history, **state)
+    try:
+        history = History(**state.pop("history"))
+        return Checkpoint(epoch=len(history), history=history, **state)
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} is no checkpoint of this version: {error}") from error
 
 
 def restore(
@@ -135,7 +139,13 @@ class Parts:
     scaler: torch.amp.GradScaler
     batches: Any
     validation: Any
+    metrics: Metrics
     _readable: bool = False
+    _seen: tuple[int, int] | None = None
+
+    def watch(self, folder: Path) -> None:
+        """Remember which ``last.pt`` is there, to notice if another process writes one."""
+        self._seen = identity(folder / "last.pt")
 
     def save(self, folder: Path, history: History) -> None:
         """Write ``last.pt``, and then ``best.pt`` if this epoch is the best.
@@ -148,8 +158,8 @@ class Parts:
             "fingerprint": self._fingerprint(),
             "history": history.to_dict(),
             "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "scheduler": None if scheduler is None else scheduler.state_dict(),
+            "optimizer": _plain(self.optimizer.state_dict()),
+            "scheduler": None if scheduler is None else _plain(scheduler.state_dict()),
             "scaler": self.scaler.state_dict(),
             "batches": get_state(self.batches),
             "validation": None if validation is None else get_state(validation),
@@ -165,7 +175,12 @@ class Parts:
                 "expected states of tensors, numbers, strings, lists and dicts (of the model, "
                 f"optimizer, scheduler or batches), got something else: {reason(error)}"
             ) from error
+        if identity(folder / "last.pt") not in (None, self._seen):
+            raise CheckpointError(
+                f"expected {folder} for one training alone, got a last.pt of another process"
+            )
         write(folder / "last.pt", content)
+        self.watch(folder)
         if history.best == len(history) - 1:
             write(folder / "best.pt", content)
 
@@ -190,7 +205,7 @@ class Parts:
             set_state(self.batches, checkpoint.batches, "batches")
             if self.validation is not None and checkpoint.validation is not None:
                 set_state(self.validation, checkpoint.validation, "validation")
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError, TypeError, RuntimeError) as error:
             raise CheckpointError(f"{path} is of other batches: {error}") from error
         self.model.load_state_dict(checkpoint.model)
         self.optimizer.load_state_dict(checkpoint.optimizer)
@@ -201,33 +216,54 @@ class Parts:
         place = device_of(self.model)
         if place.type == "cuda" and "cuda" in checkpoint.random:
             torch.cuda.set_rng_state(checkpoint.random["cuda"], place)
-        if checkpoint.history.best == checkpoint.epoch - 1:
-            write(folder / "best.pt", path.read_bytes())
+        best, content = folder / "best.pt", path.read_bytes()
+        completed = best.is_file() and best.read_bytes() == content
+        if checkpoint.history.best == checkpoint.epoch - 1 and not completed:
+            write(best, content)
         return checkpoint.history
 
     def _fingerprint(self) -> dict[str, dict[str, str]]:
         """Return what must be the same for a state to fit."""
         groups = {f"group {i}": g["params"] for i, g in enumerate(self.optimizer.param_groups)}
+        names = {id(p): name for name, p in self.model.named_parameters()}
         return {
             "model": _shapes(self.model),
             "optimizer": {
                 "class": type(self.optimizer).__name__,
                 **{name: f"{len(params)} tensors" for name, params in groups.items()},
+                **{
+                    f"{name}, tensor {i}": names.get(id(p), str(tuple(p.shape)))
+                    for name, params in groups.items()
+                    for i, p in enumerate(params)
+                },
             },
             "scheduler": {"class": type(self.scheduler).__name__},
             "precision": {"scaler": str(self.scaler.is_enabled())},
             "validation": {"given": str(self.validation is not None)},
+            "history": {"metrics": ", ".join(sorted(self.metrics)) or "none"},
         }
 
 
 def best_weights(folder: Path, history: History) -> dict[str, Any]:
     """Return the model's state after the best epoch of a history that was resumed."""
-    best = load(folder / "best.pt")
+    path = folder / "best.pt"
+    best = load(path)
     if best.epoch != history.best + 1:
-        raise CheckpointError(
-            f"expected epoch {history.best + 1} in {folder / 'best.pt'}, got {best.epoch}"
-        )
+        raise CheckpointError(f"expected epoch {history.best + 1} in {path}, got {best.epoch}")
+    if best.history["validation_loss"][-1] != history["validation_loss"][history.best]:
+        raise CheckpointError(f"{path} and last.pt are of two trainings: their losses differ")
     return best.model
+
+
+def _plain(value: Any) -> Any:
+    """Make Python's numbers of NumPy's, which ``weights_only=True`` would refuse to read."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if type(value) is dict:
+        return {name: _plain(part) for name, part in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_plain(part) for part in value)
+    return value
 
 
 def _shapes(model: nn.Module) -> dict[str, str]:

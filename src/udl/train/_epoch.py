@@ -1,25 +1,24 @@
 """One epoch: batch, loss, gradient, step."""
 
 import math
-import warnings
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim.lr_scheduler import LRScheduler
 from tqdm import tqdm
 
 from udl.train._checkpoint import Parts
-from udl.train._measure import Loss, Means, Metrics, device_of, examples, move
+from udl.train._measure import Loss, Means, Metrics, device_of, examples, forward, pair
 from udl.train._precision import autocast
 
 
 class NonFiniteLoss(ArithmeticError):
     """A loss, or its gradient, is NaN or infinite: training can't go on.
 
-    In a batch, the step was not taken: the parameters are those before it. The last checkpoint is
-    that of the epoch before.
+    In a batch, the step was not taken: the parameters are those before it (the buffers of batch
+    normalization have seen the batch). The last checkpoint is that of the epoch before.
 
     Parameters
     ----------
@@ -65,10 +64,12 @@ def train(
     means, norms, rate = Means(), [], 0.0
     model.train()
     for number, batch in enumerate(parts.batches, start=1):
-        x, y = _pair(batch, place)
+        x, y = pair(batch, place)
+        weight = examples(y)
         with autocast(place, dtype):
-            forward = _forward if number > 1 else _first_forward
-            output, value = forward(model, loss, x, y)
+            output, value = forward(model, loss, x, y, first=number == 1)
+        if number == 1 and not value.requires_grad:
+            raise ValueError("expected a loss that depends on the parameters, got one without")
         row = {"train_loss": value.item()}
         if not math.isfinite(row["train_loss"]):
             raise NonFiniteLoss(epoch, number, row["train_loss"], advice=advice(x))
@@ -92,54 +93,12 @@ def train(
 
         with torch.no_grad():
             row |= {f"train_{n}": float(metric(output, y)) for n, metric in metrics.items()}
-        means.add(row, examples(y))
+        means.add(row, weight)
         bar.update()
     measured = means.result("batches")
     bar.set_postfix(epoch=epoch, loss=f"{measured['train_loss']:.4g}", refresh=False)
     mean_norm = sum(norms) / len(norms) if norms else math.nan
     return {**measured, "gradient_norm": mean_norm, "rate": rate}
-
-
-def _forward(model: nn.Module, loss: Loss, x: Any, y: Any) -> tuple[Any, Any]:
-    output = model(x)
-    return output, loss(output, y)
-
-
-def _first_forward(model: nn.Module, loss: Loss, x: Any, y: Any) -> tuple[Any, Any]:
-    """Do the same, or raise an error that shows what did not fit."""
-    try:
-        with warnings.catch_warnings():
-            # torch would broadcast (I, 1) against (I,), and learn something else.
-            warnings.filterwarnings("error", message="Using a target size")
-            output, value = _forward(model, loss, x, y)
-    except torch.OutOfMemoryError:
-        raise
-    except (RuntimeError, ValueError, TypeError, IndexError, UserWarning) as error:
-        first = str(error).strip().partition("\n")[0]
-        types = {str(p.dtype) for p in model.parameters()}
-        raise ValueError(
-            f"model and loss do not take this batch: x {_describe(x)}, y {_describe(y)}, "
-            f"parameters {', '.join(sorted(types))}: {first}"
-        ) from error
-    if not isinstance(value, Tensor) or value.ndim != 0:
-        got = _describe(value)
-        raise ValueError(f"expected a loss that is a tensor of one number, got {got}")
-    if not value.requires_grad:
-        raise ValueError("expected a loss that depends on the parameters, got one without")
-    return output, value
-
-
-def _describe(value: Any) -> str:
-    if isinstance(value, Tensor):
-        return f"{tuple(value.shape)} {value.dtype}"
-    return type(value).__name__
-
-
-def _pair(batch: Any, place: torch.device) -> tuple[Any, Any]:
-    if not isinstance(batch, tuple | list) or len(batch) != 2:
-        raise ValueError(f"expected batches that are pairs (x, y), got {_describe(batch)}")
-    x, y = batch
-    return move(x, place), move(y, place)
 
 
 def advice(x: Any = None) -> str:

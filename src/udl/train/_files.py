@@ -1,7 +1,9 @@
 """Files that are either the old one or the new one, whatever happens in between."""
 
+import errno
 import io
 import os
+import secrets
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -44,11 +46,13 @@ def write(path: Path, content: bytes) -> None:
 
     The bytes go to a file beside it, and from memory to the disk, before the name changes hands.
     Whoever is killed on the way leaves the old file as it was, and a ``.partial`` file, which the
-    next attempt overwrites.
+    next attempt removes. No two processes write to the same one.
     """
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        for left in path.parent.glob(f"{path.name}.*.partial"):
+            left.unlink(missing_ok=True)
         with partial.open("wb") as file:
             file.write(content)
             file.flush()
@@ -62,6 +66,25 @@ def write(path: Path, content: bytes) -> None:
             pass
         kept = "; the one before it is intact" if path.is_file() else ""
         raise CheckpointError(f"could not write {path}: {error.strerror}{kept}") from error
+
+
+def prepare(folder: Path) -> None:
+    """Make a folder, or find out before the first epoch that its files can't be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise CheckpointError(f"could not write to {folder}: {error.strerror}") from error
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Return what changes whenever a file is written anew, or None if there is no file."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def _sync_folder(folder: Path) -> None:

@@ -18,8 +18,9 @@ from udl._check import count, positive
 from udl.train._batches import as_source, check_source, length
 from udl.train._checkpoint import Parts, best_weights
 from udl.train._epoch import NonFiniteLoss, advice, train
+from udl.train._files import prepare
 from udl.train._history import History
-from udl.train._measure import Loss, Metrics, device_of, evaluate
+from udl.train._measure import Loss, Metrics, check_metrics, device_of, evaluate
 from udl.train._precision import autocast, choose, scaler
 
 
@@ -68,6 +69,7 @@ def fit(
         of its best epoch, also if the training ends before that.
     checkpoint : path, optional
         Folder for ``last.pt`` and ``best.pt``, written after each epoch over those that are there.
+        One training writes there at a time.
     resume : bool
         Go on from ``last.pt``; if there is none, begin.
     clip : float, optional
@@ -76,7 +78,7 @@ def fit(
         ``"float32"``: as the model is. ``"bfloat16"``, or on a CUDA device ``"float16"``: mixed.
         ``"auto"``: mixed on a CUDA device.
     device : torch.device or str, optional
-        Where to move the model first. Batches follow the model.
+        Where to move the model, and the state of its optimizer, first. Batches follow the model.
     progress : bool, optional
         Show a bar; None shows it on a terminal only.
     schedule : str
@@ -124,12 +126,17 @@ def fit(
     5.00
     """
     validation = as_source(validation)
-    _check(model, batches, epochs, optimizer, validation, patience, clip, schedule)
+    _check(batches, epochs, validation, patience, clip, schedule)
+    _check_parts(model, optimizer, scheduler, schedule)
+    metrics = metrics or {}
+    check_metrics(metrics)
     if device is not None:
         model.to(device)
+        if optimizer.state:  # this brings it to where the parameters are
+            optimizer.load_state_dict(optimizer.state_dict())
     place = device_of(model)
     dtype = choose(precision, place)
-    parts = Parts(model, optimizer, scheduler, scaler(place, dtype), batches, validation)
+    parts = Parts(model, optimizer, scheduler, scaler(place, dtype), batches, validation, metrics)
     folder = None if checkpoint is None else Path(checkpoint)
     history, best = History(), None
     if resume:
@@ -139,6 +146,9 @@ def fit(
         if patience is not None and len(history):
             best = best_weights(folder, history)
     history.stopped = _reason(history, epochs, patience)
+    if folder is not None and not history.stopped:
+        prepare(folder)
+        parts.watch(folder)
 
     with _bar(length(batches), len(history), epochs, progress) as bar:
         while not history.stopped:
@@ -148,7 +158,7 @@ def fit(
             row |= train(
                 parts,
                 loss,
-                metrics or {},
+                metrics,
                 epoch=epoch,
                 clip=clip,
                 dtype=dtype,
@@ -156,7 +166,9 @@ def fit(
                 bar=bar,
             )
             if validation is not None:
-                with autocast(place, dtype):
+                cuda = [place] if place.type == "cuda" else []
+                # A DataLoader draws from torch's generator, also for examples in their order.
+                with autocast(place, dtype), torch.random.fork_rng(cuda):
                     measured = evaluate(model, loss, validation, metrics)
                 if not math.isfinite(measured["loss"]):
                     what = "validation loss"
@@ -203,10 +215,8 @@ def _reason(history: History, epochs: int, patience: int | None) -> str:
 
 
 def _check(
-    model: nn.Module,
     batches: Any,
     epochs: int,
-    optimizer: Optimizer,
     validation: Any,
     patience: int | None,
     clip: float | int | None,
@@ -224,6 +234,20 @@ def _check(
         positive(clip=clip)
     if schedule not in ("epoch", "batch"):
         raise ValueError(f"expected 'epoch' or 'batch', got schedule={schedule!r}")
+
+
+def _check_parts(
+    model: nn.Module, optimizer: Optimizer, scheduler: LRScheduler | None, schedule: str
+) -> None:
+    for kind, value in {nn.Module: model, Optimizer: optimizer}.items():
+        if not isinstance(value, kind):
+            raise TypeError(f"expected a torch {kind.__name__}, got {type(value).__name__}")
+    if isinstance(optimizer, torch.optim.LBFGS):
+        raise ValueError("expected an optimizer that takes one gradient a step, got LBFGS")
     own = {id(p) for p in model.parameters()}
     if not any(id(p) in own for group in optimizer.param_groups for p in group["params"]):
         raise ValueError("expected an optimizer of the model's parameters, got one of others")
+    if scheduler is not None and getattr(scheduler, "optimizer", optimizer) is not optimizer:
+        raise ValueError("expected a scheduler of this optimizer, got one of another")
+    if schedule == "batch" and isinstance(scheduler, ReduceLROnPlateau):
+        raise ValueError("expected schedule='epoch' with ReduceLROnPlateau, got 'batch'")

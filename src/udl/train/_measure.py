@@ -1,9 +1,11 @@
 """What a model does, measured without changing it."""
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Real, Shaped
 from torch import Tensor, nn
@@ -79,7 +81,7 @@ def evaluate(
     Raises
     ------
     ValueError
-        If there are no examples.
+        If there are no examples, or they do not fit the model and loss.
 
     Examples
     --------
@@ -89,20 +91,22 @@ def evaluate(
     """
     batches = as_source(batches)
     check_source(batches, "batches")
+    check_metrics(metrics)
     means = Means()
     place = device_of(model)
     with evaluating(model), torch.no_grad():
-        for batch in batches:
-            x, y = move(batch, place)
-            output = model(x)
-            row = {"loss": float(loss(output, y))}
+        for number, batch in enumerate(batches, start=1):
+            x, y = pair(batch, place)
+            weight = examples(y)
+            output, value = forward(model, loss, x, y, first=number == 1)
+            row = {"loss": float(value)}
             row |= {name: float(metric(output, y)) for name, metric in (metrics or {}).items()}
-            means.add(row, examples(y))
+            means.add(row, weight)
     return means.result("batches")
 
 
 def outputs(
-    model: nn.Module, x: Shaped[Tensor, "I ..."], size: int = 1000
+    model: nn.Module, x: Shaped[Tensor, "I ..."], size: int | np.integer = 1000
 ) -> Shaped[Tensor, "I ..."]:
     """Return the model's outputs, without gradients, in evaluation mode.
 
@@ -129,7 +133,55 @@ def outputs(
     count(size=size)
     place = device_of(model)
     with evaluating(model), torch.no_grad():
-        return torch.cat([model(part.to(place)).to(x.device) for part in torch.split(x, size)])
+        return torch.cat(
+            [model(part.to(place)).to(x.device) for part in torch.split(x, int(size))]
+        )
+
+
+def check_metrics(metrics: Metrics | None) -> None:
+    """Refuse a metric that would take the place of the loss."""
+    if "loss" in (metrics or {}):
+        raise ValueError("expected metrics of other names than 'loss', got one of that name")
+
+
+def pair(batch: Any, place: torch.device) -> tuple[Any, Any]:
+    """Return a batch's inputs and targets, on a device."""
+    if not isinstance(batch, tuple | list) or len(batch) != 2:
+        raise ValueError(f"expected batches that are pairs (x, y), got {_describe(batch)}")
+    x, y = batch
+    return move(x, place), move(y, place)
+
+
+def forward(model: nn.Module, loss: Loss, x: Any, y: Any, first: bool) -> tuple[Any, Any]:
+    """Return output and loss of a batch; for the first one, say what does not fit."""
+    if not first:
+        output = model(x)
+        return output, loss(output, y)
+    try:
+        with warnings.catch_warnings():
+            # torch would broadcast (I, 1) against (I,), and learn something else.
+            warnings.filterwarnings("error", message="Using a target size")
+            output = model(x)
+            value = loss(output, y)
+    except (RuntimeError, ValueError, TypeError, IndexError, UserWarning) as error:
+        if type(error) not in (RuntimeError, ValueError, TypeError, IndexError, UserWarning):
+            raise  # no memory, a missing forward, a kind of the caller's own
+        message = str(error).strip().partition("\n")[0]
+        types = {str(p.dtype) for p in model.parameters()}
+        raise ValueError(
+            f"model and loss do not take this batch: x {_describe(x)}, y {_describe(y)}, "
+            f"parameters {', '.join(sorted(types))}: {message}"
+        ) from error
+    if not isinstance(value, Tensor) or value.ndim != 0:
+        got = _describe(value)
+        raise ValueError(f"expected a loss that is a tensor of one number, got {got}")
+    return output, value
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"{tuple(value.shape)} {value.dtype}"
+    return type(value).__name__
 
 
 class Means:
@@ -170,11 +222,13 @@ def device_of(model: nn.Module) -> torch.device:
 
 
 def move(batch: Any, device: torch.device) -> Any:
-    """Move tensors in tuples, lists and dicts to a device."""
-    if isinstance(batch, Tensor):
+    """Move tensors, and those in tuples, lists and dicts, to a device."""
+    if hasattr(batch, "to"):  # also a PackedSequence, and batches of other libraries
         return batch.to(device)
+    if isinstance(batch, tuple) and hasattr(batch, "_fields"):
+        return type(batch)(*(move(part, device) for part in batch))
     if isinstance(batch, tuple | list):
-        return [move(part, device) for part in batch]
+        return type(batch)(move(part, device) for part in batch)
     if isinstance(batch, dict):
         return {name: move(part, device) for name, part in batch.items()}
     return batch
@@ -182,6 +236,11 @@ def move(batch: Any, device: torch.device) -> Any:
 
 def examples(y: Any) -> int:
     """Return how many examples a batch of targets has."""
-    while isinstance(y, list | dict):
-        y = next(iter(y.values() if isinstance(y, dict) else y))
-    return len(y)
+    first = y
+    while isinstance(first, tuple | list | dict) and len(first):
+        first = next(iter(first.values() if isinstance(first, dict) else first))
+    single = getattr(first, "ndim", None) == 0 or not hasattr(first, "__len__")
+    number = 0 if single else len(first)
+    if number == 0:
+        raise ValueError(f"expected targets with a row for each example, got y {_describe(first)}")
+    return number
