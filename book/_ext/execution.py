@@ -47,12 +47,14 @@ KERNELSPEC = re.compile(r"(?<=\n)kernelspec:\n((?:[ \t]+.*\n)+)")
 REPORT = """
 import json, platform, sys
 from importlib.metadata import version
-_names = ("udl", "numpy", "matplotlib", "pandas", "scipy", "torch")
+# The name of a distribution, where it is not that of what is imported.
+_names = {n: n for n in ("udl", "numpy", "matplotlib", "pandas", "scipy", "torch")}
+_names["sklearn"] = "scikit-learn"
 _torch = sys.modules.get("torch")
 _data = sys.modules.get("udl.data")
 print(json.dumps({
     "python": platform.python_version(),
-    "versions": {n: version(n) for n in _names if n in sys.modules},
+    "versions": {d: version(d) for n, d in _names.items() if n in sys.modules},
     "device": "GPU: " + _torch.cuda.get_device_name()
         if _torch and _torch.cuda.is_available() else "CPU",
     "modules": sorted(m for m in sys.modules if m.partition(".")[0] == PACKAGE),
