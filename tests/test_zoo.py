@@ -187,8 +187,20 @@ class TestNetwork:
         X, y = line
         with pytest.raises(ValueError, match=r"finite training loss.*epoch \d+.*alpha=1e\+200"):
             zoo.Network(alpha=1e200, task="regression").fit(X, y)
+        for task in ("classification", "regression"):
+            with pytest.raises(ValueError, match=r"finite outputs, .*lower alpha=1e\+300"):
+                zoo.Network(epochs=1, alpha=1e300, task=task).fit(X, y > 0)
         with pytest.raises(ValueError, match="two classes or more, got one class"):
             zoo.Network().fit(X, np.zeros(len(X), dtype=int))
+
+    def test_refuses_a_number_of_hidden_units(self, moons):
+        with pytest.raises(TypeError, match=r"a sequence such as \(32, 32\), got hidden=32"):
+            zoo.Network(32).fit(*moons)
+
+    def test_another_task_forgets_the_classes(self, moons):
+        network = zoo.Network((5,), epochs=2).fit(*moons)
+        network.set_params(task="regression").fit(*moons)
+        assert not hasattr(network, "classes_")
 
 
 class TestCompare:
@@ -211,6 +223,15 @@ class TestCompare:
         assert found.seconds.shape == (2,)
         assert (found.seconds > 0).all()
         assert not hasattr(models["tree"], "tree_")
+
+    def test_seconds_are_those_of_the_fit(self, moons):
+        class Slow(DummyClassifier):
+            def fit(self, X, y, sample_weight=None):
+                time.sleep(0.05)
+                return super().fit(X, y, sample_weight)
+
+        found = zoo.compare({"slow": Slow()}, *moons, folds=2)
+        assert found.seconds[0] >= 0.05
 
     def test_regression_is_not_stratified(self, line):
         X, y = line
@@ -527,6 +548,14 @@ class TestSearch:
         with pytest.raises(ValueError, match="draws=0"):
             zoo.search({"a": (Known(), skills)}, self.X, self.y, draws=0, shuffles=1)
 
+        class Lost(Known):
+            def score(self, X, y):
+                return float("nan") if self.skill > 0.5 else 0.0
+
+        spaces = {"a": (Lost(0.1), lambda rng: {"skill": 0.9})}
+        with pytest.raises(ValueError, match=r"finite scores, got .* for 'a' with .*0\.9"):
+            zoo.search(spaces, self.X, self.y, draws=2, shuffles=1)
+
     def test_refuses_another_task(self):
         with pytest.raises(ValueError, match="task='ranking'"):
             zoo.spaces("ranking")
@@ -608,10 +637,29 @@ class TestFastGradientSign:
             zoo.fast_gradient_sign(
                 model, torch.full((1, 4), float("nan")), self.y[:1], 0.1, low=-1, high=1
             )
+        with pytest.raises(ValueError, match="got NaN: is the loss finite"):
+            zoo.fast_gradient_sign(
+                model, self.x, self.y, 0.1, loss=lambda f, y: cross_entropy(f * float("nan"), y)
+            )
         with pytest.raises(ValueError, match="depends on x"):
             zoo.fast_gradient_sign(
                 nn.Linear(4, 3).double(), self.x, self.y, 0.1, loss=lambda f, y: f.detach().sum()
             )
+
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+    def test_again_from_where_it_ended(self, dtype):
+        """The ends of the range, rounded to the inputs' precision, are in the range."""
+        low, high = -0.1307 / 0.3081, (1 - 0.1307) / 0.3081
+        model, x = network().to(dtype), self.x.to(dtype)
+        for _ in range(30):
+            x = zoo.fast_gradient_sign(model, x, self.y, 0.3, low=low, high=high)
+        assert x.min() == torch.tensor(low, dtype=dtype)
+        assert x.max() == torch.tensor(high, dtype=dtype)
+        with pytest.raises(ValueError, match=r"to high=1.0, got x from .* to 1.00000011"):
+            zoo.fast_gradient_sign(network().float(), torch.full((1, 4), 1.0000001), self.y[:1], 1)
+
+    def test_an_empty_batch(self):
+        assert zoo.fast_gradient_sign(network(), self.x[:0], self.y[:0], 0.1).shape == (0, 4)
 
     def test_refuses_integers(self):
         with pytest.raises(TypeError, match=r"x\.dtype=torch\.uint8"):
@@ -646,6 +694,12 @@ class TestInputGradient:
                 zoo.input_gradient(network(), self.x, k)
         with pytest.raises(ValueError, match=r"outputs of shape \(6, K\), got \(24,\)"):
             zoo.input_gradient(nn.Flatten(0), self.x, 0)
+
+    @pytest.mark.parametrize("shape", [(5,), (1,), (6, 1)])
+    def test_refuses_another_number_of_classes(self, shape):
+        k = torch.zeros(shape, dtype=torch.int64)
+        with pytest.raises(ValueError, match=r"one for each of 6 examples, got k\.shape=\("):
+            zoo.input_gradient(network(), self.x, k)
 
 
 class TestAModelIsLeftAsFound:

@@ -55,7 +55,7 @@ def fast_gradient_sign(
     ------
     ValueError
         If epsilon is negative or not finite, x lies outside of the range or is not finite, or
-        the loss does not depend on x.
+        the loss does not depend on x, or its gradient has a NaN.
 
     Notes
     -----
@@ -79,14 +79,18 @@ def fast_gradient_sign(
     if not low < high:
         raise ValueError(f"expected low < high, got low={low}, high={high}")
     _floating(x)
-    if x.numel() and not (low <= x.min().item() and x.max().item() <= high):
+    # Rounded as x is, so that what this returns can come back in.
+    black, white = torch.tensor([low, high], dtype=torch.float64).to(x)
+    if ((x < black) | (x > white)).any():
         raise ValueError(
-            f"expected x from low={low} to high={high}, got x from {x.min().item():.4g} "
-            f"to {x.max().item():.4g}: pass the range of valid inputs"
+            f"expected x from low={low} to high={high}, got x from {x.min().item()} "
+            f"to {x.max().item()}: pass the range of valid inputs"
         )
     gradient = _gradient(model, x, lambda output: loss(output, y.clone()))
+    if gradient.isnan().any():
+        raise ValueError("expected a gradient of numbers, got NaN: is the loss finite?")
     with torch.no_grad():
-        return torch.clamp(x.detach() + epsilon * gradient.sign(), low, high)
+        return torch.clamp(x.detach() + epsilon * gradient.sign(), black, white)
 
 
 def input_gradient(
@@ -114,7 +118,8 @@ def input_gradient(
     Raises
     ------
     ValueError
-        If the outputs have another shape, k is out of range, or they do not depend on x.
+        If the outputs or k have another shape, k is out of range, or the outputs do not depend
+        on x.
 
     Examples
     --------
@@ -129,7 +134,13 @@ def input_gradient(
     def chosen(output: Tensor) -> Tensor:
         if output.ndim != 2 or len(output) != len(x):
             raise ValueError(f"expected outputs of shape ({len(x)}, K), got {tuple(output.shape)}")
-        which = torch.as_tensor(k, device=output.device).long().expand(len(x))
+        which = torch.as_tensor(k, device=output.device).long()
+        if which.shape not in ((), (len(x),)):
+            raise ValueError(
+                f"expected one k, or one for each of {len(x)} examples, "
+                f"got k.shape={tuple(which.shape)}"
+            )
+        which = which.expand(len(x))
         if len(x) and not (0 <= which.min().item() and which.max().item() < output.shape[1]):
             raise ValueError(f"expected k from 0 to {output.shape[1] - 1}, got k={k}")
         return output.gather(1, which[:, None])

@@ -187,8 +187,9 @@ def compare(
 ) -> Comparison:
     """Score models by cross-validation, all of them on the same folds.
 
-    Folds of classifiers are stratified: each has the classes in the proportion of the whole. With
-    groups, a group is in one fold only, so that no model is tested on a group that it has seen.
+    If all models are classifiers, folds are stratified: each has the classes in the proportion of
+    the whole. With groups they are not; then a group is in one fold only, so that no model is
+    tested on a group that it has seen.
 
     Parameters
     ----------

@@ -111,16 +111,19 @@ class Network(BaseEstimator):  # type: ignore[misc]
         ------
         ValueError
             If a parameter is out of range, X or y do not fit, there is one class only, or the
-            training loss is no longer finite.
+            training loss or an output of the trained network is not finite.
         """
         if self.task not in ("classification", "regression"):
             raise ValueError(f"expected 'classification' or 'regression', got task={self.task!r}")
+        if not np.iterable(self.hidden):
+            raise TypeError(f"expected a sequence such as (32, 32), got hidden={self.hidden!r}")
         count(epochs=self.epochs, **{f"hidden[{k}]": D for k, D in enumerate(self.hidden)})
         positive(alpha=self.alpha)
         if not 0 <= self.weight_decay < math.inf:
             raise ValueError(f"expected at least 0, got weight_decay={self.weight_decay}")
         if self.batch is not None:
             count(batch=self.batch)
+        self.__dict__.pop("classes_", None)  # of an earlier fit, which had another task
         inputs, targets = validate_data(
             self, X, y, dtype=np.float64, y_numeric=not _classifies(self)
         )
@@ -162,14 +165,20 @@ class Network(BaseEstimator):  # type: ignore[misc]
                 loss = cross_entropy(f, target) if _classifies(self) else mse_loss(f[:, 0], target)
                 losses[epoch] += loss.item() * len(target) / I
                 if not math.isfinite(losses[epoch]):
-                    raise ValueError(
-                        f"expected a finite training loss, got {losses[epoch]} in epoch "
-                        f"{epoch + 1}: standardize the data or lower alpha={self.alpha}"
+                    raise self._diverged(
+                        f"a finite training loss, got {losses[epoch]} in epoch {epoch + 1}"
                     )
                 slopes = torch.autograd.grad(loss, parameters)
                 gradient = torch.cat([slope.flatten() for slope in slopes]).numpy()
                 _, state = optimizer.step(phi, gradient, state, in_place=True)
+        with torch.no_grad():  # no loss has seen the last step
+            if not torch.isfinite(self.model_(x)).all():
+                raise self._diverged("finite outputs, got others after the last epoch")
         return losses
+
+    def _diverged(self, what: str) -> ValueError:
+        """Return the error for a training that has lost its way."""
+        return ValueError(f"expected {what}: standardize the data or lower alpha={self.alpha}")
 
     def _outputs(self, X: ArrayLike) -> torch.Tensor:
         """Return the model's outputs, of shape (I, K) or (I, 1)."""

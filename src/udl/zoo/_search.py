@@ -206,10 +206,11 @@ def search(
 ) -> Search:
     """Give each model the same number of tries, and follow its score over them.
 
-    Three fifths of the examples train each draw of the parameters, one fifth validates it and one
-    fifth tests it. The test score that counts after n tries is that of the draw with the best
-    *validation* score so far: nobody may choose by the test set. The order of the draws is luck,
-    so it is shuffled many times, except for the first, which is always the defaults.
+    Three fifths of the examples (with groups: of the groups) train each draw of the parameters,
+    one fifth validates it and one fifth tests it. The test score that counts after n tries is
+    that of the draw with the best *validation* score so far: nobody may choose by the test set.
+    The order of the draws is luck, so it is shuffled many times, except for the first, which is
+    always the defaults.
 
     Parameters
     ----------
@@ -239,7 +240,8 @@ def search(
     Raises
     ------
     ValueError
-        If there is no model, or there are too few examples or groups to split.
+        If there is no model, there are too few examples or groups to split, or a score is not
+        finite.
 
     References
     ----------
@@ -271,6 +273,10 @@ def search(
         for n, drawn in enumerate(parameters[m]):
             model = clone(estimator).set_params(**drawn)
             scores[:, m, n] = _scores(model, X, y, splits, scoring)
+            if not np.isfinite(scores[:, m, n]).all():
+                raise ValueError(
+                    f"expected finite scores, got {scores[:2, m, n]} for {name!r} with {drawn}"
+                )
     validation, test, seconds = scores
     curves = np.empty((len(spaces), shuffles, draws))
     rng = np.random.default_rng(seed)
