@@ -184,8 +184,9 @@ def test_functions_may_be_written_in_any_way():
 def test_a_mistake_loses_points_and_is_named(task, mistake, capsys):
     wrong = WRONG[task][mistake]
     began = time.monotonic()
-    result = exam.check(task, wrong.answer, seconds=0.5 if "loops" in mistake else 2)
-    assert time.monotonic() - began < 30
+    seconds = 0.5 if "loops" in mistake else answers.SECONDS
+    result = exam.check(task, wrong.answer, seconds=seconds, total=answers.TOTAL)
+    assert time.monotonic() - began < 15
     assert 0 <= result.points < result.of
     assert wrong.words in " ".join(result.feedback), result
     assert result.answered
@@ -249,6 +250,42 @@ def test_the_same_answer_always_gets_the_same_points():
     for task, mistake in (("cut", "plain average"), ("fill", "means"), ("gini", "the entropy")):
         answer = WRONG[task][mistake].answer
         assert exam.check(task, answer) == exam.check(task, answer)
+
+
+def test_one_mistake_costs_its_points_once():
+    def halves(x, y):
+        t, value = answers.cut(x, y)
+        return t, value / 2
+
+    def falls(x, y):
+        return answers.how_much_it_falls(x[~np.isnan(x)], y[~np.isnan(x)])
+
+    turned = exam.check("cut", lambda x, y: answers.cut(x, y)[::-1])
+    assert (turned.points, len(turned.feedback)) == (11, 1)
+    assert exam.check("cut", halves).points == 10  # also where nothing is to be cut
+    assert exam.check("cut", lambda x, y: answers.cut(x, y, middle=False)).points == 9
+    assert exam.check("cut", falls).points == 12
+
+
+def test_a_check_ends_when_its_time_is_up():
+    calls = []
+
+    def slow(y):
+        calls.append(1)
+        time.sleep(0.25)
+        return answers.gini(y)
+
+    began = time.monotonic()
+    result = exam.check("gini", slow, seconds=0.5, total=1)
+    assert time.monotonic() - began < 3
+    assert len(calls) < 8
+    assert result.points == 0
+    assert "it had not finished when the 1 seconds of this check were over" in repr(result)
+
+
+def test_no_usual_seed_gives_the_split_of_the_exam():
+    for seed in range(100):
+        assert exam.check("groups", data.group_split(answers.tickets, seed=seed)).points == 10
 
 
 def test_feedback_does_not_show_the_right_value():
@@ -391,7 +428,11 @@ def test_html_of_a_result_is_escaped():
 def test_hints_go_from_a_nudge_to_half_of_the_way():
     for task in exam.TASKS.values():
         for number in range(1, len(task.hints) + 1):
-            assert exam.hint(task.name, number).startswith(f"Hint {number} of {len(task.hints)}: ")
+            said = exam.hint(task.name)
+            assert said.startswith(f"Hint {number} of {len(task.hints)}: {task.hints[number - 1]}")
+            assert ("next" in said) == (number < len(task.hints))
+            assert exam.hint(task.name, number) == said
+        assert exam.hint(task.name) == said
     with pytest.raises(ValueError, match="from 1 to 2, got number=3"):
         exam.hint("gini", 3)
 

@@ -88,7 +88,7 @@ class TestConfusion:
         others = fills[~np.eye(3, dtype=bool)]
         assert all(same_color(fill[:3], to_rgba(plot.ORANGE)[:3]) for fill in others)
         order = self.M[~np.eye(3, dtype=bool)]
-        np.testing.assert_allclose(others[:, 3], 0.5 * order / 4)
+        np.testing.assert_allclose(others[:, 3], np.where(order > 0, 0.2 + 0.1 * order, 0))
 
     def test_an_empty_class_and_no_errors(self):
         artist = plot.confusion(Figure().subplots(), np.array([[5, 0], [0, 0]]), ["a", "b"])

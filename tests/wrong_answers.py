@@ -22,11 +22,15 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from udl import data, exam
 
 X, y, tickets, train, test = exam.table()
-I = len(y)
+I, I_TEST = len(y), len(test)
 male = X["male"].to_numpy()
 rooms = X["class"].to_numpy()
 women = (male == 0).astype(int)
 frame = data.titanic().frame
+
+
+SECONDS = 2.0  # that the tests give a call
+TOTAL = 8.0  # and a check
 
 
 class Wrong(NamedTuple):
@@ -86,9 +90,9 @@ def by_class(f, rows):
     return {c: accuracy(f, rows[rooms[rows] == c]) for c in (1, 2, 3)}
 
 
-def search(depths=range(1, 13), rows=train):
+def search(depths=range(1, 13), rows=train, refit=True):
     tree = DecisionTreeClassifier(random_state=0)
-    found = GridSearchCV(tree, {"max_depth": list(depths)}, cv=GroupKFold(5))
+    found = GridSearchCV(tree, {"max_depth": list(depths)}, cv=GroupKFold(5), refit=refit)
     return found.fit(X.iloc[rows], y[rows], groups=tickets[rows])
 
 
@@ -97,7 +101,7 @@ def trees(n=100, rows=train, **options):
     return RandomForestClassifier(n, **options).fit(X.iloc[rows], y[rows])
 
 
-def final(model, rows=test, width=1.96, I=264):
+def final(model, rows=test, width=1.96, I=I_TEST):
     a = model.score(X.iloc[rows], y[rows])
     half = width * np.sqrt(a * (1 - a) / I)
     return {"model": model, "accuracy": a, "low": a - half, "high": a + half}
@@ -315,6 +319,11 @@ def slow(x, y):
     return cut(x, y)
 
 
+def slow_by_a_hair(x, y):
+    time.sleep(0.9 * SECONDS)
+    return cut(x, y)
+
+
 def bagging_with(
     rows_of: Callable[..., Any], vote: Callable[[Any], Any] | None = None
 ) -> Callable[..., Any]:
@@ -485,9 +494,9 @@ WRONG: dict[str, dict[str, Wrong]] = {
         "text": Wrong(changed(RULES, constant="most"), "this is text"),
         "outside": Wrong(changed(RULES, constant=262), "not a share"),
         "a guess": Wrong(changed(RULES, constant=0.5), "not the share"),
-        "two digits": Wrong(changed(RULES, women=round(RULES["women"], 2)), "rounded too much"),
+        "two digits": Wrong(changed(RULES, women=round(RULES["women"], 2)), "rounded too far"),
         "one passenger more": Wrong(
-            changed(RULES, women=RULES["women"] + 1 / 264), "not the share"
+            changed(RULES, women=RULES["women"] + 1 / len(test)), "not the share"
         ),
         "not a number": Wrong(changed(RULES, constant=np.nan), "not a share"),
         "no classes": Wrong(changed(RULES, classes=0.7), "keys 1, 2 and 3"),
@@ -502,8 +511,11 @@ WRONG: dict[str, dict[str, Wrong]] = {
             ),
             "not by all of test",
         ),
+        "two kinds of mistakes": Wrong(
+            changed(RULES, classes=RULES["classes"] | {1: 80, 3: 0.5}), "3: this is not the share"
+        ),
         "classes of the training rows": Wrong(
-            changed(RULES, classes=by_class(women, train)), "training rows"
+            changed(RULES, classes=by_class(women, train)), "1 and 2 and 3: this is measured on"
         ),
     },
     "gini": ANY_FUNCTION
@@ -550,7 +562,11 @@ WRONG: dict[str, dict[str, Wrong]] = {
             lambda x, y: (cut(x, y)[0], gini(y[x <= (cut(x, y)[0] or 0)])), "of one side alone"
         ),
         "a random threshold": Wrong(lambda x, y: (12.34567, 0.2), "not the middle"),
-        "the other way around": Wrong(lambda x, y: cut(x, y)[::-1], "not the middle"),
+        "the other way around": Wrong(lambda x, y: cut(x, y)[::-1], "the threshold comes first"),
+        "plain average, with gaps": Wrong(
+            lambda x, y: cut(x, y, weigh=False), "the same mistakes as without"
+        ),
+        "slow by a hair": Wrong(slow_by_a_hair, "seconds of this check were over"),
         "missing is large": Wrong(missing_is_large, "Leave them out"),
         "missing is kept": Wrong(lambda x, y: cut(x, y, drop=False), "Missing values"),
         "missing still counts": Wrong(missing_still_counts, "still count"),
@@ -611,6 +627,13 @@ WRONG: dict[str, dict[str, Wrong]] = {
             "as they are",
         ),
         "its own class": Wrong(Unreadable(), "so unusual that the check fails"),
+        "not refitted": Wrong(search(refit=False), "refit=False"),
+        "a search that is not fitted": Wrong(
+            GridSearchCV(DecisionTreeClassifier(), {"max_depth": [3]}), "search is not fitted yet"
+        ),
+        "few columns": Wrong(
+            DecisionTreeClassifier(max_depth=3).fit(X.iloc[train, :6], y[train]), "Use all"
+        ),
         "the target is an input": Wrong(
             DecisionTreeClassifier(max_depth=3).fit(TARGET.iloc[train], y[train]), "8 columns"
         ),
@@ -724,6 +747,8 @@ WRONG: dict[str, dict[str, Wrong]] = {
             final(GradientBoostingClassifier(max_depth=2).fit(X, y)), "fitted on all passengers"
         ),
         "loops when it predicts": Wrong(changed(FINAL, model=NeverPredicts()), "never ends"),
+        "90%": Wrong(final(FOREST, width=1.645), "about 90%"),
+        "99%": Wrong(final(FOREST, width=2.576), "about 99%"),
         "one standard error": Wrong(final(FOREST, width=1.0), "68%"),
         "the wrong I": Wrong(final(FOREST, I=len(train)), "that of the test rows"),
         "no width": Wrong(final(FOREST, width=0.01), "too narrow"),

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import nbformat
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
-from myst_nb.core.read import create_nb_reader
+from myst_nb.core.read import MystMetadataParsingError, create_nb_reader
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from sphinx.errors import ExtensionError
@@ -172,7 +172,10 @@ def read(app: Sphinx, docname: str, text: str) -> nbformat.NotebookNode | None:
     """Return the page as a notebook, or None if it has no cells to run."""
     path = str(app.env.doc2path(docname))
     reader = create_nb_reader(path, app.env.myst_config, app.env.mystnb_config, text)
-    return reader.read(text) if reader and reader.read_fmt else None
+    try:
+        return reader.read(text) if reader and reader.read_fmt else None
+    except MystMetadataParsingError as error:
+        raise ExtensionError(f"{docname}: {error}", modname="execution") from error
 
 
 def code(nb: nbformat.NotebookNode) -> str:

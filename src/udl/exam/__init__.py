@@ -20,6 +20,7 @@ from udl.exam import _functions, _models, _values
 from udl.exam._grade import Grade as _Grade
 from udl.exam._grade import Grader as _Grader
 from udl.exam._result import Result, Score
+from udl.exam._run import budget as _budget
 from udl.exam._run import described as _described
 from udl.exam._run import empty as _empty
 from udl.exam._run import quiet as _quiet
@@ -54,6 +55,7 @@ _GRADERS: Mapping[str, _Grader] = MappingProxyType(
     }
 )
 _RESULTS: dict[str, Result] = {}
+_HINTS: dict[str, int] = {}  # how many hints to each task were given
 
 
 def _task(name: str) -> Task:
@@ -62,7 +64,7 @@ def _task(name: str) -> Task:
     return TASKS[name]
 
 
-def check(task: str, answer: Any, *, seconds: float | int = 5) -> Result:
+def check(task: str, answer: Any, *, seconds: float | int = 5, total: float | int = 20) -> Result:
     """Grade the answer to a task.
 
     Parameters
@@ -74,6 +76,8 @@ def check(task: str, answer: Any, *, seconds: float | int = 5) -> Result:
         where a dict, tuple or list has nothing else.
     seconds : float
         How long one call of an answer may take.
+    total : float
+        How long all calls together may take.
 
     Returns
     -------
@@ -96,7 +100,7 @@ def check(task: str, answer: Any, *, seconds: float | int = 5) -> Result:
     """
     asked = _task(task)
     try:
-        with _quiet():
+        with _quiet(), _budget(float(total)):
             graded = None if _empty(answer) else _GRADERS[task](answer, float(seconds))
     except Exception as error:  # such as an object whose attributes cannot be read
         why = f"This is so unusual that the check fails: {_described(error)}"
@@ -111,20 +115,20 @@ def check(task: str, answer: Any, *, seconds: float | int = 5) -> Result:
     return result
 
 
-def hint(task: str, number: int = 1) -> str:
-    """Return a hint for a task; the later ones say more.
+def hint(task: str, number: int | None = None) -> str:
+    """Return the next hint for a task; the later ones say more.
 
     Parameters
     ----------
     task : str
         Name of the task.
     number : int
-        Which hint, from 1.
+        Which hint, from 1; by default the one after the last that was given.
 
     Returns
     -------
     str
-        The hint, and how many there are.
+        The hint, how many there are, and how to get the next.
 
     Raises
     ------
@@ -133,13 +137,18 @@ def hint(task: str, number: int = 1) -> str:
 
     Examples
     --------
+    >>> reset()
     >>> print(hint("gini"))
-    Hint 1 of 2: np.unique(y, return_counts=True) counts each label.
+    Hint 1 of 2: np.unique(y, return_counts=True) counts each label. (Ask again for the next.)
     """
     hints = _task(task).hints
+    if number is None:
+        number = min(_HINTS.get(task, 0) + 1, len(hints))
     if not 1 <= number <= len(hints):
         raise ValueError(f"expected a number from 1 to {len(hints)}, got number={number}")
-    return f"Hint {number} of {len(hints)}: {hints[number - 1]}"
+    _HINTS[task] = number
+    more = " (Ask again for the next.)" if number < len(hints) else ""
+    return f"Hint {number} of {len(hints)}: {hints[number - 1]}{more}"
 
 
 def score() -> Score:
@@ -166,7 +175,7 @@ def score() -> Score:
 
 
 def reset() -> None:
-    """Forget all results, as at the start of the exam.
+    """Forget all results and hints, as at the start of the exam.
 
     Examples
     --------
@@ -175,3 +184,4 @@ def reset() -> None:
     False
     """
     _RESULTS.clear()
+    _HINTS.clear()

@@ -206,9 +206,17 @@ def cut(answer: Any, seconds: float) -> Grade | None:
         if outcome.changed and _CHANGED not in grade.feedback:
             grade.lose(2, _CHANGED)
         cuts.append((x, y, *pair))
-    grade.lose(6, _threshold_trouble(cuts))
-    grade.lose(3, _impurity_trouble(cuts))
-    grade.lose(3, _gap_trouble(answer, rng, seconds))
+    if all(_good_threshold(x, y, second) for x, y, _, second in cuts) and not all(
+        _good_threshold(x, y, first) for x, y, first, _ in cuts
+    ):
+        turned = cut(lambda x, y: tuple(answer(x, y))[::-1], seconds)
+        if turned is not None:
+            turned.lose(4, "The pair is the other way around: the threshold comes first.")
+        return turned
+    wrong = [_threshold_trouble(cuts), _impurity_trouble(cuts)]
+    grade.lose(6, wrong[0])
+    grade.lose(3, wrong[1])
+    grade.lose(3, _gap_trouble(answer, rng, seconds, forgive=sum(map(bool, wrong)) == 1))
     grade.lose(2, _no_cut_trouble(answer, seconds))
     x = np.arange(3000.0)
     many = _pair(call(answer, x, (x > 1000).astype(int), seconds=seconds))
@@ -240,6 +248,10 @@ Cut = tuple[np.ndarray, np.ndarray, float | None, float | None]  # x, y, thresho
 
 def _cut_where(x: np.ndarray, y: np.ndarray) -> str:
     return f"For x = {_show(x)}, y = {_show(y)} "
+
+
+def _lowest(x: np.ndarray, y: np.ndarray) -> float:
+    return min(_weighed(x, y, t) for t in _midpoints(x))
 
 
 def _good_threshold(x: np.ndarray, y: np.ndarray, t: float | None) -> bool:
@@ -308,7 +320,8 @@ _IMPURITY_MISTAKES: tuple[tuple[Callable[[np.ndarray, np.ndarray, float], float]
 )
 
 
-def _gap_trouble(answer: Any, rng: np.random.Generator, seconds: float) -> str:
+def _gap_trouble(answer: Any, rng: np.random.Generator, seconds: float, *, forgive: bool) -> str:
+    """Say what is wrong with missing values; a mistake that is there without them is not new."""
     for n in (12, 25, 40):
         x, y = _cut_case(rng, n, 10)
         x[:: int(n / 4)] = np.nan
@@ -319,6 +332,13 @@ def _gap_trouble(answer: Any, rng: np.random.Generator, seconds: float) -> str:
         if isinstance(pair, str):
             return where + pair
         t, value = pair
+        good = _good_threshold(x[known], y[known], t)
+        if not good or value is None or not _close(value, _lowest(x[known], y[known])):
+            alone = _pair(call(answer, x[known], y[known], seconds=seconds))
+            if not isinstance(alone, str) and _same_pair(pair, alone):
+                if forgive:
+                    continue
+                return f"{where}the same mistakes as without them."
         if t is None or value is None or not np.isfinite([t, value]).all():
             return f"{where}it returns ({t}, {value}). Leave these rows out, and cut the rest."
         if not _good_threshold(x[known], y[known], t):
@@ -326,6 +346,14 @@ def _gap_trouble(answer: Any, rng: np.random.Generator, seconds: float) -> str:
         if not _close(value, _weighed(x[known], y[known], t)):
             return f"{where}these rows still count in the impurity. Leave them out."
     return ""
+
+
+def _same_pair(
+    one: tuple[float | None, float | None], other: tuple[float | None, float | None]
+) -> bool:
+    return all(
+        a is b if a is None or b is None else _close(a, b) for a, b in zip(one, other, strict=True)
+    )
 
 
 def _no_cut_trouble(answer: Any, seconds: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import contextvars
 import copy
 import ctypes
 import io
@@ -19,6 +20,27 @@ import numpy as np
 
 class _Stop(SystemExit):
     """Raised inside an answer whose time is up; a thread may end by it without a word."""
+
+
+@dataclass
+class _Budget:
+    """The seconds that an answer may take in all calls of one check, and those that are left."""
+
+    total: float
+    left: float
+
+
+_LEFT: contextvars.ContextVar[_Budget | None] = contextvars.ContextVar("left", default=None)
+
+
+@contextlib.contextmanager
+def budget(seconds: float) -> Iterator[None]:
+    """Let all calls of an answer together take so many seconds."""
+    token = _LEFT.set(_Budget(seconds, seconds))
+    try:
+        yield
+    finally:
+        _LEFT.reset(token)
 
 
 class _Nowhere(io.StringIO):
@@ -65,8 +87,19 @@ def within(function: Callable[[], Any], seconds: float) -> tuple[Any, BaseExcept
 
     It runs in a thread. When its time is up, an exception is raised inside it from outside, which
     stops any loop of Python code, on every platform. A thread that waits inside compiled code
-    cannot be stopped; it is left behind, and ends with the program.
+    cannot be stopped; it is left behind, and ends with the program. Inside `budget` there may be
+    less time than asked for, or none.
     """
+    late = f"after {seconds:g} seconds: is there a loop that never ends?"
+    whole = _LEFT.get()
+    if whole is not None and whole.left <= seconds:
+        seconds = whole.left
+        late = (
+            f"when the {whole.total:g} seconds of this check were over: is it slow, or is there a "
+            "loop that never ends?"
+        )
+        if seconds <= 0:
+            return None, _Stop(late)
     value: list[Any] = []
     raised: list[BaseException] = []
     done = threading.Event()
@@ -79,6 +112,7 @@ def within(function: Callable[[], Any], seconds: float) -> tuple[Any, BaseExcept
         done.set()
 
     thread = threading.Thread(target=work, daemon=True)
+    began = time.monotonic()
     thread.start()
     try:
         in_time = done.wait(seconds)
@@ -90,8 +124,10 @@ def within(function: Callable[[], Any], seconds: float) -> tuple[Any, BaseExcept
                 ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_Stop)
             )
             done.wait(0.01)
+    if whole is not None:
+        whole.left -= time.monotonic() - began
     if not in_time:
-        return None, _Stop()
+        return None, _Stop(late)
     return (None, raised[0]) if raised else (value[0], None)
 
 
@@ -113,10 +149,7 @@ def call(function: Any, *arguments: Any, seconds: float = 5.0) -> Outcome:
     if value is NotImplemented or isinstance(error, NotImplementedError):
         return Outcome(empty=True)
     if isinstance(error, _Stop):
-        trouble = (
-            f"it had not finished after {seconds:g} seconds: is there a loop that never ends?"
-        )
-        return Outcome(trouble=trouble, late=True)
+        return Outcome(trouble=f"it had not finished {error.code}", late=True)
     if error is not None:
         return Outcome(trouble=f"it raised {described(error)}")
     changed = not all(same(a, b) for a, b in zip(arguments, arrays, strict=True))

@@ -188,7 +188,7 @@ def baseline(answer: Any, seconds: float) -> Grade:
     if None in found.values():
         grade.lose(4, '"classes" has no numbers for the keys 1, 2 and 3.')
         return grade
-    reasons = []
+    reasons: dict[str, list[str]] = {}
     for c, said in found.items():
         rows = test[ship_class[test] == c]
         mistakes = {
@@ -200,15 +200,17 @@ def baseline(answer: Any, seconds: float) -> Grade:
             ),
         }
         if why := trouble(said, women, np.flatnonzero(ship_class == c), mistakes):
-            reasons.append(f'"classes", {c}: {why}')
+            reasons.setdefault(why, []).append(str(c))
     if reasons:
-        grade.lose(min(4, len(reasons) + 1), reasons[0])
+        lost = min(4, sum(map(len, reasons.values())) + 1)
+        told = [f"{' and '.join(classes)}: {why}" for why, classes in reasons.items()]
+        grade.lose(lost, f'"classes", {" ".join(told)}')
     return grade
 
 
 def share_trouble(said: Any, right: float, mistakes: Mapping[str, float], otherwise: str) -> str:
     """Say what is wrong with a share; a mistake's sentence stands with the share it gives."""
-    near = 1e-3
+    near = 6e-4  # what is rounded to three digits is near enough
     value = number(said)
     if value is None:
         return f"this is {kind(said)}. A number is asked for."
@@ -216,9 +218,9 @@ def share_trouble(said: Any, right: float, mistakes: Mapping[str, float], otherw
         return ""
     if abs(value / 100 - right) < near:
         return "this is in percent. A share between 0 and 1 is asked for."
+    if value == round(right, 2):
+        return "this is rounded too far. Do not round, or give three digits or more."
     for why, mistake in mistakes.items():
         if abs(value - mistake) < near:
             return why
-    if value == round(right, 2):
-        return "this is rounded too much. Give three digits or more."
     return otherwise if 0 <= value <= 1 else "this is not a share: it is outside of 0 to 1."

@@ -138,11 +138,13 @@ def confusion(ax: Axes, M: Integer[np.ndarray, "K K"], names: Sequence[str]) -> 
     right = np.diag(M)
     errors = M - np.diag(right)
     share = right / np.maximum(M.sum(axis=1), 1)
-    opacity = 0.5 * errors / max(int(errors.max()), 1)
+    # A single error is seen, on a dark page too.
+    opacity = np.where(errors > 0, 0.2 + 0.4 * errors / max(int(errors.max()), 1), 0.0)
     squares, fills = [], []
     for (i, j), count in np.ndenumerate(M):
         squares.append([(j, i), (j + 1, i), (j + 1, i + 1), (j, i + 1)])
-        fills.append(to_rgba(BLUE, 0.4 * share[i]) if i == j else to_rgba(ORANGE, opacity[i, j]))
+        alpha = 0.4 * share[i] if i == j else opacity[i, j]
+        fills.append(to_rgba(BLUE if i == j else ORANGE, float(alpha)))
         if count:
             ax.text(j + 0.5, i + 0.5, f"{count}", ha="center", va="center", color=INK, size=9)
     artist = PolyCollection(squares, facecolors=fills, linewidths=0)

@@ -13,7 +13,7 @@ def tree(
     left: Sequence[int],
     right: Sequence[int],
     *,
-    color: str = BLUE,
+    color: str | Sequence[str] = BLUE,
     size: float = 9,
 ) -> None:
     """Draw a decision tree: questions above, answers below.
@@ -26,8 +26,9 @@ def tree(
         What node k says: its question, or for a leaf its answer. Node 0 is the root.
     left, right : sequence of int
         The children of node k, for yes and for no; -1 for both makes it a leaf.
-    color : str
-        Color of the leaves' outlines.
+    color : str or sequence of str
+        Color of the leaves' outlines: one for all, or one for each node (the questions' are not
+        used).
     size : float
         Size of the text (points).
 
@@ -49,6 +50,9 @@ def tree(
             "expected texts, left and right of the same length, at least 1, "
             f"got {len(texts)}, {len(left)} and {len(right)}"
         )
+    colors = [color] * len(texts) if isinstance(color, str) else list(color)
+    if len(colors) != len(texts):
+        raise ValueError(f"expected {len(texts)} colors, one for each node, got {len(colors)}")
     seen: list[int] = []
     places: dict[int, tuple[float, float]] = {}
     leaves = 0
@@ -82,8 +86,12 @@ def tree(
                 ax.text(*at, word, ha=side, va="bottom", color=MUTED, fontsize=size)
     for k, (x, y) in places.items():
         leaf = left[k] < 0
-        edge = color if leaf else MUTED
-        box = {"boxstyle": "round,pad=0.3", "facecolor": PAPER, "edgecolor": edge}
+        box = {
+            "boxstyle": "round,pad=0.3",
+            "facecolor": PAPER,
+            "edgecolor": colors[k] if leaf else MUTED,
+            "linewidth": 1.6 if leaf else 0.8,
+        }
         ax.text(x, y, texts[k], ha="center", va="center", color=INK, fontsize=size, bbox=box)
     depth = -min(y for _, y in places.values())
     ax.set(xlim=(-0.5, leaves - 0.5), ylim=(-depth - 0.35, 0.35))
