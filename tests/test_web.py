@@ -151,7 +151,7 @@ def test_frame_holds_each_module_once_with_all_that_it_imports(tmp_path, monkeyp
         assert source == re.sub(r"\./(\w+)\.mjs", r"udl/\1", sources[name.removeprefix("udl/")])
 
 
-IMPORT = r'^(?:import|export) [^;"]*?from "([^"]*)";'
+IMPORT = r'(?:^(?:import|export) [^;"]*?from |\bimport\()"([^"]*)"\)?;'
 
 
 def test_modules_import_only_their_neighbors_and_the_loader_is_small():
