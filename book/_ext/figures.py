@@ -83,6 +83,8 @@ def themed(svg: str, prefix: str, alt: str) -> str:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
+    # Two pictures of the same content have the same id, which nothing refers to.
+    svg = re.sub(r'(<image\b[^>]*?) id="[^"]*"', r"\1", svg)
     svg = re.sub(r'\b(id|xlink:href|href)="(#?)(?!#?DejaVu)', rf'\1="\2{prefix}-', svg)
     svg = svg.replace(f'="{prefix}-data:', '="data:')
     svg = svg.replace("url(#", f"url(#{prefix}-").replace("xlink:href", "href")

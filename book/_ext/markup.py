@@ -19,6 +19,7 @@ RULES = (
     # pandas: scoped styles in the body, an obsolete attribute, a header cell that heads nothing
     (r"<style scoped>.*?</style>", ""),
     (r'<table border="\d+"', "<table"),
+    (r'(<th\b[^>]*?) halign="\w+"', r"\1"),  # pandas, above columns of two levels
     (r"<th></th>", "<td></td>"),
     # sphinx-exercise: the same id on every exercise and every solution
     (r' id="(?:exercise|solution)-content"', ""),
