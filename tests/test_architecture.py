@@ -19,7 +19,8 @@ SOURCE = ROOT / "src" / "udl"
 # From the ground up. Imports point down only; modules on one floor do not import each other.
 FLOORS = (
     {"_check", "activations", "gradcheck", "plot"},
-    {"_least_squares", "_network"},  # a part of linear; a part of deep and regions
+    # parts of linear; of deep and regions; of train and zoo
+    {"_least_squares", "_network", "_evaluating"},
     {"linear", "shallow", "deep", "regions", "losses", "optim", "autograd", "data"},
     {"backprop", "playground", "landscape", "train", "zoo", "exam"},
     {"web"},
@@ -28,7 +29,7 @@ FLOOR = {name: number for number, floor in enumerate(FLOORS) for name in floor}
 ALONE = {"plot"}  # arrays in, Axes out: imports nothing of the package
 # Who may name a heavy library at all, and who may load it along with itself.
 MAY_NAME = {
-    "torch": {"__init__", "train", "gpt", "zoo"},
+    "torch": {"__init__", "_evaluating", "train", "gpt", "zoo"},
     "matplotlib": {"plot"},
     "pandas": {"data", "exam", "train", "zoo"},
     "pooch": {"data"},
@@ -37,7 +38,7 @@ MAY_NAME = {
     "tqdm": {"train"},
 }
 MAY_LOAD = {
-    "torch": {"train", "gpt", "zoo"},
+    "torch": {"_evaluating", "train", "gpt", "zoo"},
     "matplotlib": {"plot"},
     "pandas": set(),
     "pooch": set(),

@@ -1,8 +1,7 @@
 """What a model does, measured without changing it."""
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from jaxtyping import Real, Shaped
 from torch import Tensor, nn
 
 from udl._check import count
+from udl._evaluating import evaluating
 from udl.train._batches import as_source, check_source
 
 Loss = Callable[..., Tensor]
@@ -200,18 +200,6 @@ class Means:
         if self._weight == 0:
             raise ValueError(f"expected at least one batch, got none from {source}")
         return {name: total / self._weight for name, total in self._sums.items()}
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put a model in evaluation mode; afterwards give each of its modules the mode it had."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 def device_of(model: nn.Module) -> torch.device:

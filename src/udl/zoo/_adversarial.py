@@ -1,12 +1,13 @@
 """How a model's output changes with its input, and the attack that this makes possible."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float, Integer
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+
+from udl._evaluating import evaluating
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -159,7 +160,7 @@ def _floating(x: Tensor) -> None:
 def _gradient(model: nn.Module, x: Tensor, value: Callable[[Tensor], Tensor]) -> Tensor:
     """Return the gradient of the sum of a value of the model's output, by its input."""
     # Tensors made in inference mode have no gradients; a clone made outside of it has.
-    with torch.inference_mode(False), torch.enable_grad(), _evaluating(model):
+    with torch.inference_mode(False), torch.enable_grad(), evaluating(model):
         point = x.detach().clone().requires_grad_()
         total = value(model(point)).sum()
         (gradient,) = (
@@ -170,15 +171,3 @@ def _gradient(model: nn.Module, x: Tensor, value: Callable[[Tensor], Tensor]) ->
     if gradient is None:
         raise ValueError("expected a model whose output depends on x by differentiable steps")
     return gradient
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Put a model in evaluation mode, and each of its parts back into its own afterwards."""
-    modes = [(part, part.training) for part in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for part, mode in modes:
-            part.training = mode
