@@ -1,10 +1,12 @@
 """The training loop, held against bare loops, against kill -9, and against bad input."""
 
+import concurrent.futures
 import errno
 import io
 import math
 import os
 import resource
+import signal
 import subprocess
 import sys
 import zipfile
@@ -20,7 +22,7 @@ from torch.nn.functional import cross_entropy, mse_loss
 from torch.utils.data import DataLoader, RandomSampler, TensorDataset
 
 from udl import train
-from udl.train import _files, _loop
+from udl.train import _epoch, _files, _loop
 
 CLASSES = 3
 
@@ -315,6 +317,73 @@ def test_a_hook_sees_each_epoch():
     assert [row[2] for row in seen] == ["", "", "epochs"]
 
 
+# Several batches in a step
+
+
+@pytest.mark.parametrize(("I", "size"), [(48, 4), (54, 4)])
+@pytest.mark.parametrize("clip", [None, 0.3])
+def test_accumulated_batches_are_one_large_batch(I, size, clip):
+    """Also where the last step of an epoch has fewer batches, and a smaller one."""
+
+    def go(size, accumulate):
+        torch.manual_seed(0)
+        model = nn.Linear(4, CLASSES).double()
+        x, y = examples(I)
+        batches = train.Batches(x.double(), y, size, seed=1)
+        optimizer = sgd(model)
+        scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.95)
+        return run(
+            model,
+            batches=batches,
+            optimizer=optimizer,
+            scheduler=scheduler,
+            schedule="batch",
+            clip=clip,
+            accumulate=accumulate,
+            metrics={"accuracy": train.accuracy},
+        )
+
+    several, history = go(size, 4)
+    one, expected = go(4 * size, 1)
+    for name, value in several.state_dict().items():
+        torch.testing.assert_close(value, one.state_dict()[name], rtol=1e-12, atol=1e-12)
+    for name in set(expected.names) - {"seconds"}:
+        np.testing.assert_allclose(history[name], expected[name], rtol=1e-12)
+    with pytest.raises(ValueError, match="at least 1, got accumulate=0"):
+        run(accumulate=0)
+
+
+def test_the_batch_that_explodes_is_named_among_accumulated_ones():
+    x, y = examples(32)
+    x[9] = torch.inf
+    model = network()
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    with pytest.raises(train.NonFiniteLoss, match=r"epoch 1, batch 3\. The inputs") as e:
+        run(model, batches=train.Batches(x, y, 4, shuffle=False), accumulate=8)
+    assert e.value.batch == 3
+    assert all(torch.equal(p, before[name]) for name, p in model.named_parameters())
+
+
+def test_numbers_that_wait_are_the_same_and_are_refused_later(monkeypatch):
+    """What a GPU does: the processor does not wait for each number."""
+
+    class Late(_epoch._Numbers):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            self._room = 5
+
+    expected = run(clip=1.0)
+    monkeypatch.setattr(_epoch, "_Numbers", Late)
+    got = run(clip=1.0)
+    assert same(got[0], expected[0])
+    assert got[1] == expected[1]
+    x, y = examples()
+    x[17, 2] = torch.nan
+    with pytest.raises(train.NonFiniteLoss, match="loss is nan in epoch 1, batch 2") as e:
+        run(batches=train.Batches(x, y, 16, shuffle=False))
+    assert e.value.batch == 2
+
+
 # Early stopping
 
 
@@ -529,6 +598,128 @@ def test_a_killed_training_resumes_to_the_same_bits(tmp_path):
     assert found.returncode == 0, found.stderr
     # Eight moments a file: half and whole writes, fsync, replace, fsync of the folder.
     assert int(found.stdout) >= 3 * 8
+
+
+class Pressing:
+    """A loss during which Ctrl-C is pressed; the gradient is the same."""
+
+    def __init__(self, *calls):
+        self.calls, self.count = calls, 0
+
+    def __call__(self, f, y):
+        self.count += 1
+        if self.count in self.calls:
+            os.kill(os.getpid(), signal.SIGINT)
+        return cross_entropy(f, y)
+
+
+@pytest.fixture
+def ctrl_c(monkeypatch):
+    """Python's own handler, whatever this process was started with."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
+
+
+def interruptible(folder, loss=cross_entropy, accumulate=1, **options):
+    """Train with dropout, whose generator must go on where it was; 4 batches an epoch."""
+    model = network(3)
+    optimizer = sgd(model)
+    scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.95)
+    options.setdefault("batches", train.Batches(*examples(), size=16, seed=1))
+    return run(
+        model,
+        optimizer=optimizer,
+        scheduler=scheduler,
+        schedule="batch",
+        loss=loss,
+        validation=examples(20, 1),
+        metrics={"accuracy": train.accuracy},
+        accumulate=accumulate,
+        checkpoint=folder,
+        **options,
+    )
+
+
+# Of 3 epochs with 4 batches, each followed by one of validation: calls 1-4, 5, 6-9, 10, ...
+@pytest.mark.parametrize("accumulate", [1, 3])
+@pytest.mark.parametrize("call", [1, 2, 4, 5, 7, 9, 10, 12])
+def test_ctrl_c_saves_at_the_end_of_the_step(tmp_path, ctrl_c, call, accumulate):
+    expected, whole = interruptible(None, accumulate=accumulate)
+    with pytest.raises(KeyboardInterrupt):
+        interruptible(tmp_path, Pressing(call), accumulate)
+    saved = train.load(tmp_path / "last.pt")
+    assert saved.epoch == len(saved.history) == call // 5
+    assert (saved.partial is None) == (call % 5 == 0)
+    assert (tmp_path / "best.pt").is_file() == (call >= 5)
+    torch.manual_seed(99)
+    counted = Pressing()
+    model, history = interruptible(tmp_path, counted, accumulate, resume=True)
+    assert same(model, expected)
+    assert history == whole
+    steps = -(-(call % 5) // accumulate) * accumulate
+    assert counted.count == 15 - call // 5 * 5 - min(steps, 4)
+
+
+@pytest.mark.parametrize("source", ["batches", "loader", "list"])
+def test_ctrl_c_again_and_again(tmp_path, ctrl_c, source):
+    def batches():
+        if source == "list":
+            return [examples(20, seed) for seed in range(4)]
+        return loader() if source == "loader" else train.Batches(*examples(), size=16, seed=1)
+
+    expected, whole = interruptible(None, batches=batches())
+    for _ in range(5):
+        with pytest.raises(KeyboardInterrupt):
+            interruptible(tmp_path, Pressing(2), batches=batches(), resume=True)
+    model, history = interruptible(tmp_path, batches=batches(), resume=True)
+    assert same(model, expected)
+    assert history == whole
+
+
+def test_the_second_ctrl_c_does_not_wait(tmp_path, ctrl_c):
+    expected, whole = interruptible(None)
+
+    class Twice(Pressing):
+        def __call__(self, f, y):
+            super().__call__(f, y)
+            return super().__call__(f, y)
+
+    loss = Twice(13, 14)  # in the second epoch
+    with pytest.raises(KeyboardInterrupt):
+        interruptible(tmp_path, loss)
+    assert loss.count == 14
+    saved = train.load(tmp_path / "last.pt")
+    assert (saved.epoch, saved.partial) == (1, None)
+    model, history = interruptible(tmp_path, resume=True)
+    assert same(model, expected)
+    assert history == whole
+
+
+def test_ctrl_c_is_pythons_own_without_a_folder_or_where_another_is_in_charge(tmp_path, ctrl_c):
+    with pytest.raises(KeyboardInterrupt):
+        interruptible(None, Pressing(2))
+    seen = []
+    signal.signal(signal.SIGINT, lambda *_: seen.append(1))
+    _, history = interruptible(tmp_path, Pressing(2))
+    assert (len(history), seen) == (3, [1])
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        done = threads.submit(interruptible, tmp_path / "thread")
+        assert len(done.result()[1]) == 3
+
+
+def test_a_checkpoint_from_before_there_were_interrupted_ones(tmp_path):
+    expected, whole = interruptible(None)
+    with pytest.raises(KeyboardInterrupt):
+        interruptible(tmp_path, after_epoch=lambda h: len(h) == 2 and interrupt(0, 0))
+    state = torch.load(tmp_path / "last.pt", weights_only=True)
+    del state["partial"]
+    torch.save(state, tmp_path / "last.pt")
+    model, history = interruptible(tmp_path, resume=True)
+    assert same(model, expected)
+    assert history == whole
 
 
 def test_interrupted_and_resumed_with_every_kind_of_state(tmp_path):

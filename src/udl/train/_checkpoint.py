@@ -1,7 +1,8 @@
 """All that decides how a training goes on: taken out, put back."""
 
+import copy
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -20,11 +21,12 @@ _FORMAT = "udl.train 1"
 
 
 class Checkpoint(NamedTuple):
-    """A training after one of its epochs: what each part of it needs to go on.
+    """A training after one of its epochs, or in the next: what each part needs to go on.
 
     ``model``, ``optimizer``, ``scheduler``, ``scaler``, ``batches`` and ``validation`` are what
     ``state_dict()`` returned; ``random`` has the states of torch's generators; ``fingerprint``
-    tells what the parts look like.
+    tells what the parts look like. After Ctrl-C, ``partial`` has what the epoch in progress had
+    measured; ``batches`` and ``random`` are those at its beginning.
 
     Examples
     --------
@@ -42,6 +44,7 @@ class Checkpoint(NamedTuple):
     validation: dict[str, Any] | None
     random: dict[str, Tensor]
     fingerprint: dict[str, dict[str, str]]
+    partial: dict[str, Any] | None = None
 
 
 def load(path: str | os.PathLike[str]) -> Checkpoint:
@@ -142,13 +145,20 @@ class Parts:
     metrics: Metrics
     _readable: bool = False
     _seen: tuple[int, int] | None = None
+    _start: dict[str, Any] = field(default_factory=dict)
+    partial: dict[str, Any] | None = None
+
+    def begin_epoch(self) -> None:
+        """Remember what decides the epoch's batches, in case that it is interrupted."""
+        batches = copy.deepcopy(get_state(self.batches))
+        self._start = {"batches": batches, "random": random_states(device_of(self.model))}
 
     def watch(self, folder: Path) -> None:
         """Remember which ``last.pt`` is there, to notice if another process writes one."""
         self._seen = identity(folder / "last.pt")
 
     def save(self, folder: Path, history: History) -> None:
-        """Write ``last.pt``, and then ``best.pt`` if this epoch is the best.
+        """Write ``last.pt``, and then ``best.pt`` if this epoch is over, and the best.
 
         Whoever is killed in between has both in ``last.pt``: :meth:`resume` completes the pair.
         """
@@ -163,8 +173,11 @@ class Parts:
             "scaler": self.scaler.state_dict(),
             "batches": get_state(self.batches),
             "validation": None if validation is None else get_state(validation),
-            "random": _random_states(device_of(self.model)),
+            "random": random_states(device_of(self.model)),
+            "partial": self.partial,
         }
+        if self.partial is not None:
+            state |= self._start
         try:
             content = encode(state)
             if not self._readable:  # found out now, not on the day when it is needed
@@ -181,7 +194,7 @@ class Parts:
             )
         write(folder / "last.pt", content)
         self.watch(folder)
-        if history.best == len(history) - 1:
+        if self.partial is None and history.best == len(history) - 1:
             write(folder / "best.pt", content)
 
     def resume(self, folder: Path) -> History:
@@ -212,10 +225,10 @@ class Parts:
         if self.scheduler is not None and checkpoint.scheduler is not None:
             self.scheduler.load_state_dict(checkpoint.scheduler)
         self.scaler.load_state_dict(checkpoint.scaler)
-        torch.set_rng_state(checkpoint.random["cpu"])
-        place = device_of(self.model)
-        if place.type == "cuda" and "cuda" in checkpoint.random:
-            torch.cuda.set_rng_state(checkpoint.random["cuda"], place)
+        set_random_states(checkpoint.random, device_of(self.model))
+        self.partial = checkpoint.partial
+        if checkpoint.partial is not None:
+            return checkpoint.history
         best, content = folder / "best.pt", path.read_bytes()
         completed = best.is_file() and best.read_bytes() == content
         if checkpoint.history.best == checkpoint.epoch - 1 and not completed:
@@ -284,9 +297,16 @@ def _compare(path: Path, part: str, theirs: dict[str, str], mine: dict[str, str]
             )
 
 
-def _random_states(device: torch.device) -> dict[str, Tensor]:
+def random_states(device: torch.device) -> dict[str, Tensor]:
     """Return the states of torch's own generators, from which dropout draws."""
     states = {"cpu": torch.get_rng_state()}
     if device.type == "cuda":
         states["cuda"] = torch.cuda.get_rng_state(device)
     return states
+
+
+def set_random_states(states: dict[str, Tensor], device: torch.device) -> None:
+    """Go back to states of torch's own generators."""
+    torch.set_rng_state(states["cpu"])
+    if device.type == "cuda" and "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"], device)

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import nn
@@ -17,9 +17,10 @@ from tqdm import tqdm
 from udl._check import count, positive
 from udl.train._batches import as_source, check_source, length
 from udl.train._checkpoint import Parts, best_weights
-from udl.train._epoch import NonFiniteLoss, advice, train
+from udl.train._epoch import Interrupted, NonFiniteLoss, advice, train
 from udl.train._files import prepare
 from udl.train._history import History
+from udl.train._interrupt import deferred
 from udl.train._measure import Loss, Metrics, check_metrics, device_of, evaluate
 from udl.train._precision import autocast, choose, scaler
 
@@ -38,6 +39,7 @@ def fit(
     checkpoint: str | os.PathLike[str] | None = None,
     resume: bool = False,
     clip: float | int | None = None,
+    accumulate: int = 1,
     precision: Literal["float32", "bfloat16", "float16", "auto"] = "float32",
     device: torch.device | str | None = None,
     progress: bool | None = None,
@@ -61,7 +63,8 @@ def fit(
     validation : Source, DataLoader, or pair of tensors (x, y), optional
         Examples on which the model is measured after each epoch.
     scheduler : torch scheduler, optional
-        Changes the learning rate; one step after each epoch, or batch (see `schedule`).
+        Changes the learning rate; one step after each epoch, or each step of the optimizer (see
+        `schedule`).
     metrics : mapping, optional
         Functions of output and target by name, each a mean over a batch.
     patience : int, optional
@@ -74,6 +77,9 @@ def fit(
         Go on from ``last.pt``; if there is none, begin.
     clip : float, optional
         Longest gradient: a longer one is scaled down to this norm.
+    accumulate : int
+        Batches in a step: its gradient is that of their examples together, for the memory of one.
+        What is left at the end of an epoch makes a smaller step.
     precision : str
         ``"float32"``: as the model is. ``"bfloat16"``, or on a CUDA device ``"float16"``: mixed.
         ``"auto"``: mixed on a CUDA device.
@@ -82,7 +88,8 @@ def fit(
     progress : bool, optional
         Show a bar; None shows it on a terminal only.
     schedule : str
-        What a step of `scheduler` follows: ``"epoch"`` or ``"batch"``.
+        What a step of `scheduler` follows: ``"epoch"``, or ``"batch"`` for each step of the
+        optimizer.
     after_epoch : function of the History, optional
         Called after each epoch, before its checkpoint is written.
 
@@ -99,6 +106,8 @@ def fit(
         If a checkpoint can't be written, is damaged, or is of another model, optimizer or data.
     ValueError, TypeError
         If there are no batches, they do not fit the model and loss, or an argument is wrong.
+    KeyboardInterrupt
+        After Ctrl-C.
 
     Notes
     -----
@@ -106,6 +115,10 @@ def fit(
     history, to the last bit, as one that was not, dropout included; with the same number of
     threads, on the same machine. What a batch source, a loss or a hook draws from NumPy's or
     Python's global generators is not restored.
+
+    With a `checkpoint`, the first Ctrl-C waits for the end of the step, or of the measurement.
+    Then the training is written to ``last.pt``, and KeyboardInterrupt raised: nothing is lost. The
+    second one does not wait.
 
     A learning rate, like all that the optimizer and scheduler hold, is that of the checkpoint.
 
@@ -127,6 +140,7 @@ def fit(
     """
     validation = as_source(validation)
     _check(batches, epochs, validation, patience, clip, schedule)
+    count(accumulate=accumulate)
     _check_parts(model, optimizer, scheduler, schedule)
     metrics = metrics or {}
     check_metrics(metrics)
@@ -150,21 +164,34 @@ def fit(
         prepare(folder)
         parts.watch(folder)
 
-    with _bar(length(batches), len(history), epochs, progress) as bar:
+    before = 0.0 if parts.partial is None else parts.partial["seconds"]
+    with (
+        _bar(length(batches), len(history), epochs, progress) as bar,
+        deferred(folder is not None) as interrupted,
+    ):
         while not history.stopped:
-            began = time.perf_counter()
+            began, before = time.perf_counter() - before, 0.0
             epoch = len(history) + 1
             row: dict[str, float | int] = {"epoch": epoch}
-            row |= train(
-                parts,
-                loss,
-                metrics,
-                epoch=epoch,
-                clip=clip,
-                dtype=dtype,
-                every_batch=scheduler if schedule == "batch" else None,
-                bar=bar,
-            )
+            if folder is not None:
+                parts.begin_epoch()
+            try:
+                row |= train(
+                    parts,
+                    loss,
+                    metrics,
+                    epoch=epoch,
+                    accumulate=accumulate,
+                    clip=clip,
+                    dtype=dtype,
+                    every_batch=scheduler if schedule == "batch" else None,
+                    bar=bar,
+                    interrupted=interrupted,
+                )
+            except Interrupted as pause:
+                parts.partial = pause.state | {"seconds": time.perf_counter() - began}
+                parts.save(cast(Path, folder), history)
+                raise KeyboardInterrupt from None
             if validation is not None:
                 cuda = [place] if place.type == "cuda" else []
                 # A DataLoader draws from torch's generator, also for examples in their order.
@@ -184,6 +211,8 @@ def fit(
                 best = copy.deepcopy(model.state_dict())
             if folder is not None:
                 parts.save(folder, history)
+            if interrupted() and not history.stopped:
+                raise KeyboardInterrupt
 
     if best is not None:
         model.load_state_dict(best)

@@ -187,9 +187,12 @@ def _describe(value: Any) -> str:
 class Means:
     """Means over examples, of numbers that are means over batches."""
 
-    def __init__(self) -> None:
-        self._sums: dict[str, float] = {}
-        self._weight = 0
+    def __init__(self, state: Mapping[str, Any] | None = None) -> None:
+        self._sums: dict[str, float] = dict(state["sums"]) if state else {}
+        self._weight: int = state["weight"] if state else 0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"sums": dict(self._sums), "weight": self._weight}
 
     def add(self, row: Mapping[str, float], weight: int) -> None:
         for name, value in row.items():

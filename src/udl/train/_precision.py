@@ -11,7 +11,8 @@ def choose(precision: str, device: torch.device) -> torch.dtype | None:
     if precision == "auto":
         if not cuda:
             return None
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if native else torch.float16
     if precision == "float16" and not cuda:
         raise ValueError(
             "expected a model on a CUDA device for precision='float16', "
