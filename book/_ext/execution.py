@@ -59,7 +59,8 @@ print(json.dumps({
         if _torch and _torch.cuda.is_available() else "CPU",
     "modules": sorted(m for m in sys.modules if m.partition(".")[0] == PACKAGE),
     "data": [
-        {"name": p.name, "source": p.source, "sha256": p.sha256, "license": p.license}
+        {"name": p.name, "source": p.source, "sha256": p.sha256, "license": p.license,
+         "note": p.note}
         for p in (_data.loaded() if _data else [])
     ],
 }))

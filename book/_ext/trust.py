@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 SOURCES = {
     "file": "the real file",
-    "surrogate": "a synthetic surrogate with the same means and covariances",
+    "surrogate": "a surrogate",
     "generated": "generated from a seed",
     "embedded": "part of the package",
 }
@@ -55,14 +55,13 @@ def panel(report: dict[str, Any], lectures: str = "") -> str:
 
 def banner(report: dict[str, Any]) -> str:
     """Say at the head of a page that a surrogate stands in for real data."""
-    names = [escape(d["name"]) for d in report["data"] if d["source"] == "surrogate"]
-    if not names:
+    missing = [d for d in report["data"] if d["source"] == "surrogate"]
+    if not missing:
         return ""
+    said = " ".join(f"For {escape(d['name'])}, a surrogate: {escape(d['note'])}" for d in missing)
     return (
         '<aside class="surrogate" aria-label="Data of this page"><strong>Built without the real '
-        f"data.</strong> For {' and '.join(names)}, a synthetic surrogate stands in. Fits and "
-        "correlations come out as with the real file; single rows, countries, gaps and defects "
-        "do not.</aside>"
+        f"data.</strong> {said}</aside>"
     )
 
 

@@ -3,6 +3,7 @@
 - ``life_expectancy``: WHO life expectancy, 2938 x 22: the real file, or a labeled surrogate.
 - ``digits``: handwritten digits of MNIST, 5,000 or all 70,000; ``mnist_1d``: ten kinds of lines.
 - ``titanic``: passengers, 1309 x 14; ``breast_cancer``, ``wine``: measurements and classes.
+- ``tiny_shakespeare``: a text, 1.1 million characters, or a labeled surrogate.
 - ``moons``, ``rings``, ``clouds``: two classes in a plane.
 - ``twelve_points``, ``age_height``, ``flat_prices``, ``cars``, ``noisy_sine``: toy sets.
 - ``select``, ``missing``, ``fill``: from a table with gaps to an array without.
@@ -24,6 +25,7 @@ from udl.data._scale import Normalizer, Standardizer
 from udl.data._split import Split, group_split, random_split
 from udl.data._table import fill, missing, select
 from udl.data._tables import Table, breast_cancer, wine
+from udl.data._text import Text, tiny_shakespeare
 from udl.data._titanic import Titanic, titanic
 from udl.data._toy import Points, age_height, cars, flat_prices, noisy_sine, twelve_points
 
@@ -39,6 +41,7 @@ __all__ = [
     "Standardizer",
     "SurrogateWarning",
     "Table",
+    "Text",
     "Titanic",
     "age_height",
     "available",
@@ -58,6 +61,7 @@ __all__ = [
     "random_split",
     "rings",
     "select",
+    "tiny_shakespeare",
     "titanic",
     "twelve_points",
     "wine",

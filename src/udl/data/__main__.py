@@ -4,7 +4,7 @@ import importlib.util
 import sys
 from collections.abc import Callable
 
-from udl.data import _digits, _files, _life, _titanic
+from udl.data import _digits, _files, _life, _text, _titanic
 
 
 def _who() -> str:
@@ -24,6 +24,14 @@ def _mnist() -> str:
     return f"all digits, {files[0].place}, SHA-256 of the training images {files[0].sha256}"
 
 
+def _shakespeare() -> str:
+    try:
+        file = _files.obtain(_text.FILE)
+    except FileNotFoundError as error:
+        return f"a surrogate, prose from Python's help pages, stands in: {error}"
+    return f"the real file, {file.place}, SHA-256 {file.sha256}"
+
+
 def _passengers() -> str:
     file, _ = _titanic.obtain()
     return f"the real file, {file.place}, SHA-256 {file.sha256}"
@@ -38,6 +46,7 @@ def _tables() -> str:
 SETS: dict[str, Callable[[], str]] = {
     _life.NAME: _who,
     _digits.NAME: _mnist,
+    _text.NAME: _shakespeare,
     _titanic.NAME: _passengers,
     "breast cancer, wine": _tables,
     "all others": lambda: "generated or embedded, no file needed",

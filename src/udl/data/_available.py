@@ -1,6 +1,6 @@
 """What could be loaded with no network."""
 
-from udl.data import _digits, _files, _life
+from udl.data import _digits, _files, _life, _text
 
 
 def available() -> dict[str, str]:
@@ -15,16 +15,17 @@ def available() -> dict[str, str]:
     Raises
     ------
     ChecksumError, NotADirectoryError
-        As `life_expectancy` and `digits` do.
+        As `life_expectancy`, `digits` and `tiny_shakespeare` do.
 
     Examples
     --------
     >>> from udl import data
     >>> list(data.available())
-    ['WHO life expectancy', 'MNIST']
+    ['WHO life expectancy', 'MNIST', 'Tiny Shakespeare']
     """
-    table, images = _files.find(_life.FILE), _digits.find()
+    table, images, text = _files.find(_life.FILE), _digits.find(), _files.find(_text.FILE)
     return {
         _life.NAME: table.sha256 if table else "surrogate",
         _digits.NAME: images[0].sha256 if images else "small",
+        _text.NAME: text.sha256 if text else "surrogate",
     }
