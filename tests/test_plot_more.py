@@ -251,3 +251,56 @@ class TestHistory:
     def test_refuses_other_lengths(self):
         with pytest.raises(ValueError, match="expected vectors of equal length"):
             plot.history(Figure().subplots(), self.epochs, {"training": np.ones(2)})
+
+
+class TestAttention:
+    def test_a_cell_for_each_weight_deeper_the_larger(self):
+        weights = np.array([[1.0, 0.0], [0.25, 0.75]], dtype=np.float32)
+        ax = Figure().subplots()
+        artist = plot.attention(ax, weights, "a ")
+        cells = artist.get_array()
+        np.testing.assert_array_equal(cells[..., 3], weights)
+        assert same_color(tuple(cells[0, 1, :3]), plot.BLUE)
+        assert [text.get_text() for text in ax.get_yticklabels()] == ["a", "\u2423"]
+        assert (ax.get_xlabel(), ax.get_ylabel()) == ("looks at (key)", "looks from (query)")
+        # Row 0, the first token, is at the top, and column 0 at the left.
+        assert artist.get_extent() == [0, 2, 2, 0]
+        assert (ax.get_xlim(), ax.get_ylim()) == ((0, 2), (2, 0))
+
+    def test_a_limit_makes_small_weights_visible(self):
+        weights = np.array([[0.9, 0.1], [0.5, 0.5]])
+        artist = plot.attention(Figure().subplots(), weights, ["a", "b"], limit=0.5)
+        np.testing.assert_allclose(artist.get_array()[..., 3], [[1, 0.2], [1, 1]])
+
+    def test_a_line_separates_the_future_only_where_nobody_looks_at_it(self):
+        ax = Figure().subplots()
+        plot.attention(ax, np.tril(np.full((3, 3), 1 / 3)), "abc")
+        (line,) = ax.lines
+        corners = [(0, 0), (1, 0), (1, 1), (2, 1), (2, 2), (3, 2), (3, 3)]
+        assert [tuple(corner) for corner in line.get_xydata()] == corners
+        for weights in (np.full((3, 3), 1 / 3), np.eye(3)[[1, 2, 2]]):
+            ax = Figure().subplots()
+            plot.attention(ax, weights, "abc")
+            assert not ax.lines
+
+    def test_a_large_map_is_stored_cell_by_cell(self):
+        figure, file = Figure(), io.BytesIO()
+        plot.attention(figure.subplots(), np.full((64, 64), 1 / 64), "x" * 64)
+        figure.savefig(file, format="svg")
+        assert file.getvalue().count(b"<image") == 1
+        assert b"pixelated" in file.getvalue()
+
+    @pytest.mark.parametrize(
+        ("weights", "tokens", "limit", "match"),
+        [
+            (np.eye(2), "abc", 1.0, r"\(2, 2\), 3 tokens"),
+            (np.zeros((0, 0)), "", 1.0, "0 tokens"),
+            (np.full((2, 2), -0.1), "ab", 1.0, "from 0 to 1"),
+            (np.full((2, 2), 1.1), "ab", 1.0, "from 0 to 1"),
+            (np.full((2, 2), np.nan), "ab", 1.0, "from 0 to 1"),
+            (np.eye(2), "ab", 0, "limit > 0, got 0"),
+        ],
+    )
+    def test_says_what_does_not_fit(self, weights, tokens, limit, match):
+        with pytest.raises(ValueError, match=match):
+            plot.attention(Figure().subplots(), weights, tokens, limit=limit)

@@ -4,6 +4,7 @@ Nothing here computes. A chapter fits, evaluates and differentiates with the oth
 hands plain arrays to these functions, so that the same thing looks the same on every page.
 """
 
+from udl.plot._attention import attention
 from udl.plot._data import axis_labels, data, line, residuals, squares
 from udl.plot._decision import decision
 from udl.plot._graph import graph
@@ -40,6 +41,7 @@ __all__ = [
     "PAPER",
     "PURPLE",
     "SEQUENTIAL",
+    "attention",
     "axis_labels",
     "bands",
     "cells",
