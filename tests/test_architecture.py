@@ -23,19 +23,23 @@ FLOORS = (
     {"_least_squares", "_network", "_evaluating"},
     {"linear", "shallow", "deep", "regions", "losses", "optim", "autograd", "data"},
     {"backprop", "playground", "landscape", "train", "zoo", "exam"},
+    {"gpt"},
     {"web"},
+    {"cli"},
 )
 FLOOR = {name: number for number, floor in enumerate(FLOORS) for name in floor}
 ALONE = {"plot"}  # arrays in, Axes out: imports nothing of the package
 # Who may name a heavy library at all, and who may load it along with itself.
 MAY_NAME = {
-    "torch": {"__init__", "_evaluating", "train", "gpt", "zoo"},
+    "torch": {"__init__", "_evaluating", "train", "gpt", "zoo", "cli"},
     "matplotlib": {"plot"},
     "pandas": {"data", "exam", "train", "zoo"},
     "pooch": {"data"},
     "scipy": {"activations", "losses", "zoo"},
     "sklearn": {"data", "zoo", "exam"},
-    "tqdm": {"train"},
+    "tqdm": {"train", "gpt"},
+    "tiktoken": {"gpt"},
+    "click": {"cli"},
 }
 MAY_LOAD = {
     "torch": {"_evaluating", "train", "gpt", "zoo"},
@@ -44,7 +48,9 @@ MAY_LOAD = {
     "pooch": set(),
     "scipy": set(),
     "sklearn": {"zoo"},
-    "tqdm": {"train"},
+    "tqdm": {"train", "gpt"},
+    "tiktoken": set(),
+    "click": {"cli"},
 }
 
 MODULES = sorted(
