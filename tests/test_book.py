@@ -328,6 +328,41 @@ def test_what_a_kill_left_in_the_cache_is_computed_again(book):
     assert "2.00" in book.page("two")
 
 
+CARRIER = """
+    from udl.web.host import File, Widget
+    file = File.named("toy", b"weights" * 1000)
+    Widget("toy", {"file": file.props()}, "a fallback", "a title", "toy-1", file=file)
+"""
+
+
+@pytest.mark.book
+def test_bytes_that_an_interactive_carries_become_a_file_of_the_site(book):
+    def served():
+        files = (book.folder / "_build" / "html").rglob("*.bin")
+        return {file.relative_to(book.folder).as_posix(): file.read_bytes() for file in files}
+
+    def name():
+        return re.search(r'"name":"([\w.-]+)"', book.page("two"))[1]
+
+    book.append("book/two.md", cell(CARRIER))
+    good(book.build())
+    first = name()
+    assert served() == {f"_build/html/_static/udl/{first}": b"weights" * 1000}
+    assert "data-file" not in book.page("two")
+    pages = [p for p in (book.folder / "_build" / "html").rglob("*") if p.suffix != ".bin"]
+    code = b"d2VpZ2h0c3dlaWdodHN3ZWlnaHRz"  # weightsweightsweights
+    assert [p for p in pages if p.is_file() and code in p.read_bytes()] == []
+    # A page that is not written again keeps its file; one that is, loses the old one.
+    book.edit("book/one.md", "Some prose", "Other prose")
+    good(book.build())
+    assert list(served()) == [f"_build/html/_static/udl/{first}"]
+    assert book.ran() == []
+    book.edit("book/two.md", "* 1000", "* 500")
+    good(book.build())
+    assert name() != first
+    assert served() == {f"_build/html/_static/udl/{name()}": b"weights" * 500}
+
+
 # What fails
 
 

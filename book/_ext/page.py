@@ -1,11 +1,13 @@
 """What a page loads: one style sheet, one script, nothing from elsewhere.
 
 The theme and the extensions bring some twenty files, an icon font of 540 kB and a link to a CDN.
-The files that this book uses are joined into two; the rest stays out of the page.
+The files that this book uses are joined into two; the rest stays out of the page. So do the bytes
+that an interactive loads later: a cell's output carries them, and the page gets them as a file.
 """
 
 from __future__ import annotations
 
+import base64
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,6 +67,7 @@ UNUSED = (  # copied into the site by the theme and by extensions, loaded by no 
     *("play-solid.svg", "file.png", "plus.png", "minus.png", "basic.css"),
 )
 ICON_RULE = re.compile(r"(?<=\})[^{}@]*(?:\.fa-|\.svg-inline--fa)[^{}]*\{[^{}]*\}")
+CARRIED = re.compile(r'<script type="text/plain" data-file="([\w-]+\.\w+)">([\w+/=]*)</script>')
 FONT_FACE = re.compile(r"@font-face\s*\{[^{}]*Awesome[^{}]*\}")
 
 
@@ -94,6 +97,35 @@ def lighten(
     if 'class="udl-widget"' in context.get("body", ""):
         context["deferred_scripts"].append("udl/loader.js")
     context["description"] = description(doctree)
+
+
+def move_files(html: str, folder: Path) -> str:
+    """Put the bytes that interactives carry into files; returns the page without them."""
+
+    def move(match: re.Match[str]) -> str:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / match[1]).write_bytes(base64.b64decode(match[2], validate=True))
+        return ""
+
+    return CARRIED.sub(move, html)
+
+
+def take_out(
+    app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: object
+) -> None:
+    if 'data-file="' in context.get("body", ""):
+        folder = Path(app.outdir) / "_static" / "udl"
+        context["body"] = move_files(context["body"], folder)
+
+
+def sweep(static: Path, site: Path) -> None:
+    """Remove the files that no page asks for any more. Their names change with their content."""
+    files = list((static / "udl").glob("*-*.bin"))
+    if files:
+        pages = [path.read_text(encoding="utf-8") for path in site.rglob("*.html")]
+        for path in files:
+            if not any(path.name in page for page in pages):
+                path.unlink()
 
 
 def joined(static: Path, names: tuple[str, ...]) -> str:
@@ -132,10 +164,13 @@ def join_assets(app: Sphinx, exception: Exception | None) -> None:
         for path in sorted(modules.iterdir()):
             code = minify.string("application/javascript", path.read_text(encoding="utf-8"))
             (static / "udl" / path.name).write_text(code, encoding="utf-8")
+    sweep(static, Path(app.outdir))
 
 
 def setup(app: Sphinx) -> dict[str, object]:
     """Connect to Sphinx."""
+    # First of all: nobody else has to read through the bytes.
+    app.connect("html-page-context", take_out, priority=100)
     app.connect("html-page-context", lighten, priority=990)
     # After the extensions have copied their files, and the formulas their fonts.
     app.connect("build-finished", join_assets, priority=900)

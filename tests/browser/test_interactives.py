@@ -3,14 +3,20 @@
 Each one stands on a small page of its own, made here, and once more where the book places it.
 """
 
+import base64
+import hashlib
+import importlib.util
 import re
 import shutil
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from udl import landscape, playground, web
+from udl import gpt, landscape, playground, web
+from udl.gpt import export
 
 pytestmark = pytest.mark.browser
 
@@ -174,6 +180,26 @@ def a_landscape(label):
     return web.loss_landscape(plane, paths, label=label)
 
 
+ALPHABET = "\n !,.:?ABCDEFGHIabcdefghijklmnopqrstuvwxyz"
+PROMPT = "A bee:\nAbcd"
+
+
+def a_model(seed=0, **choices):
+    """Return a model whose attention differs between heads, and its tokenizer."""
+    torch.manual_seed(seed)
+    tokenizer = gpt.Characters(ALPHABET)
+    sizes = {"vocabulary": tokenizer.size, "context": 16, "layers": 2, "heads": 2, "width": 16}
+    model = gpt.GPT(gpt.Config(**{**sizes, **choices})).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.2 * torch.randn_like(parameter))
+    return model, tokenizer
+
+
+def a_gpt(label):
+    return web.gpt_explorer(*a_model(), prompt=PROMPT, label=label)
+
+
 # Each interactive, and the forms of it that hold other controls.
 MAKE = {
     "playground": lambda label: web.playground(label=label),
@@ -193,15 +219,25 @@ MAKE = {
         label=label,
     ),
     "landscape": a_landscape,
+    "gpt": a_gpt,
 }
 # The least work for each frame, where there are very many.
 SMALL = {
     **MAKE,
     "playground": lambda label: web.playground(label=label, hidden=[1], examples=20, batch=10),
 }
-ONE_EACH = ["playground", "least-squares", "relu", "stepper", "landscape"]
+ONE_EACH = ["playground", "least-squares", "relu", "stepper", "landscape", "gpt"]
 # The button that starts what can run by itself.
 PLAY = re.compile(r"^\W*play\b", re.I)
+
+
+def move_files(html, folder):
+    """Move the bytes that interactives carry into files, as the build of the book does."""
+    path = Path(__file__).parents[2] / "book" / "_ext" / "page.py"
+    spec = importlib.util.spec_from_file_location("book_page", path)
+    page = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(page)
+    return page.move_files(html, folder)
 
 
 @pytest.fixture(scope="module")
@@ -216,6 +252,7 @@ def pages(tmp_path_factory, serve):
         widgets[f"{name}-small"] = [SMALL[name]("one")]
     for name, some in widgets.items():
         body = "\n".join(widget.placeholder() for widget in some)
+        body = move_files(body, folder / "_static" / "udl")
         text = PAGE.format(probe=PROBE, body=body)
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
     return serve(folder)
@@ -235,9 +272,13 @@ def show(pages, open_page):
 
 
 def settle(page, label):
-    """Scroll to an interactive as a link does, and wait for it."""
+    """Scroll to an interactive as a link does, and wait for it, and for what it loads."""
     page.locator(f"#{label}").evaluate("box => box.scrollIntoView({ block: 'center' })")
     page.wait_for_selector(f"#{label} .udl-card", state="attached")
+    load = page.locator(f"#{label} .udl-card button", has_text=re.compile("^Load the model"))
+    if load.count():
+        load.click()
+        load.wait_for(state="detached")
     page.wait_for_timeout(60)
 
 
@@ -759,3 +800,238 @@ def test_program_of_a_run_is_loaded_when_it_is_asked_for(show):
     program = page.locator("#one .udl-card pre")
     program.get_by_text("from udl.playground import Config, Engine").wait_for()
     assert asked == ["playground-export.mjs"]
+
+
+# --- The GPT: its weights come when they are asked for.
+
+
+def button(page, name):
+    return page.locator("#one").get_by_role("button", name=name, exact=True)
+
+
+def ask(page):
+    page.locator("#one").get_by_role("button", name=re.compile("^Load the model")).click()
+
+
+def wait_for(page, text):
+    page.locator("#one [role=status]").get_by_text(text).wait_for()
+
+
+@pytest.fixture
+def unasked(pages, open_page):
+    """Give a function that opens the page of the GPT, whose weights nobody has asked for."""
+
+    def start(name="gpt", hash="", **options):
+        page = open_page(f"{pages}/{name}.html{hash}", **options)
+        page.wait_for_selector("#one .udl-card")
+        return page
+
+    return start
+
+
+def test_weights_are_fetched_once_and_only_when_they_are_asked_for(unasked, violations):
+    page = unasked(width=390)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+    page.wait_for_timeout(300)
+    assert busy(page) == {"frames": 0, "timers": 0}
+    assert [kind for kind, _ in probe(page, "list", "one")] == ["button"]
+    size = len(a_gpt("one").file.content)
+    assert page.locator("#one button").inner_text() == f"Load the model ({-(-size // 1000)} KB)"
+    assert violations(page) == []
+    page.emulate_media(media="print")
+    assert page.locator("#one .udl-fallback").is_visible()
+    page.emulate_media(media="screen")
+    assert asked == []
+    twice = "button => { button.focus(); button.click(); button.click(); }"
+    page.locator("#one button").evaluate(twice)
+    wait_for(page, "The model is here")
+    assert asked == [a_gpt("one").file.name]
+    assert page.evaluate("document.activeElement.textContent") == "Sample 100"
+    assert page.evaluate("location.hash") == ""
+
+
+def damaged(content):
+    return content[:-1] + bytes([content[-1] ^ 1])
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda route, content: route.abort(), "no connection"),
+        (lambda route, content: route.fulfill(status=404), "the server answered 404"),
+        (lambda route, content: route.fulfill(body=content[:-7]), "bytes, and"),
+        (lambda route, content: route.fulfill(body=damaged(content)), "it is damaged"),
+        (lambda route, content: route.fulfill(body="<!doctype html>"), "15 bytes, and"),
+    ],
+)
+def test_weights_that_do_not_come_are_explained_and_can_be_asked_for_again(
+    browser, pages, answer, message
+):
+    content = a_gpt("one").file.content
+    context = browser.new_context()
+    page = context.new_page()
+    errors = []
+    page.on("pageerror", lambda error: errors.append(error))
+    page.route("**/*.bin", lambda route: answer(route, content))
+    page.goto(f"{pages}/gpt.html")
+    ask(page)
+    wait_for(page, f"The model could not be loaded: {'' if message[0] != '1' else 'it has '}")
+    assert message in page.locator("#one [role=status]").inner_text()
+    page.unroute("**/*.bin")
+    ask(page)
+    wait_for(page, "The model is here")
+    assert errors == []
+    context.close()
+
+
+def test_logits_in_the_browser_are_those_of_torch(show):
+    sizes = gpt.preset("page", vocabulary=len(ALPHABET)).to_dict()
+    page = show("gpt")
+    for choices in (sizes, {"position": "rotary", "norm": "rms", "qk_norm": True, "heads": 1}):
+        model, tokenizer = a_model(1, **choices)
+        content = export.weights(model, tokenizer)
+        rounded = export.read(content).model
+        tokens = torch.arange(rounded.config.context)[None] ** 2 % tokenizer.size
+        with torch.no_grad():
+            expected = rounded(tokens)[0].numpy()
+        found = page.evaluate(
+            """async ([code, tokens]) => {
+              const { read, reader } = await import("/_static/udl/gpt-model.mjs");
+              const bytes = Uint8Array.from(atob(code), (character) => character.charCodeAt(0));
+              const model = reader(read(bytes.buffer));
+              tokens.forEach(model.append);
+              return tokens.map((_, t) => [...model.logits(t)]);
+            }""",
+            [base64.b64encode(content).decode(), tokens[0].tolist()],
+        )
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+def written(page):
+    return page.locator("#one .udl-text").inner_text()
+
+
+def test_a_seed_gives_a_text_and_undo_takes_it_back(show):
+    texts = []
+    for seed in ("5", "5", "6"):
+        page = show("gpt")
+        assert written(page) == PROMPT
+        page.get_by_label("Seed").fill(seed)
+        page.keyboard.press("Enter")
+        button(page, "Sample 100").click()
+        wait_for(page, f"100 characters sampled with seed {seed}.")
+        texts.append(written(page))
+        assert texts[-1].startswith(PROMPT)
+        assert "forgets all but the last half" in page.locator("#one .udl-card").inner_text()
+        button(page, "Sample one").click()
+        button(page, "Undo").click()
+        assert written(page) == texts[-1]
+        button(page, "Undo").click()
+        wait_for(page, "100 characters taken back.")
+        assert written(page) == PROMPT
+        button(page, "Undo").click()
+        wait_for(page, "nothing to undo")
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_sampling_streams_and_stops(show):
+    page = show("gpt")
+    page.emulate_media(reduced_motion="no-preference")
+    button(page, "Sample 100").click()
+    page.wait_for_function(
+        "n => document.querySelector('#one .udl-text').textContent.length > n", arg=len(PROMPT) + 4
+    )
+    button(page, "Stop").click()
+    wait_for(page, "characters sampled")
+    text = written(page)
+    assert len(PROMPT) + 4 < len(text) < len(PROMPT) + 100
+    page.wait_for_timeout(100)
+    assert written(page) == text
+    page.wait_for_timeout(700)  # the state is being written
+    assert busy(page) == {"frames": 0, "timers": 0}
+
+
+def test_a_prompt_is_read_as_it_is_typed(show):
+    page = show("gpt")
+    prompt = page.get_by_role("textbox", name=re.compile("^Prompt"))
+    prompt.fill("A b\u00e9e💥\\nb")
+    alert = page.locator("#one .udl-prompt [role=alert]")
+    assert "never seen it: “é”, “💥”." in alert.inner_text()
+    assert prompt.get_attribute("aria-invalid") == "true"
+    assert written(page) == "A be\nb"
+    prompt.fill("💥")
+    assert "Write at least one character" in alert.inner_text()
+    assert written(page) == "A be\nb"
+    prompt.fill("<b")
+    assert page.locator("#one .udl-text b").count() == 0
+    assert written(page) == "b"
+    prompt.fill("Abc")
+    assert alert.inner_text() == ""
+    bars = page.locator("#one ul button")
+    assert bars.count() == 12
+    shares = [float(bars.nth(k).inner_text().split()[-1].strip("<%")) for k in range(12)]
+    assert shares == sorted(shares, reverse=True)
+    rest = page.locator("#one ul div").inner_text().split()
+    assert int(rest[0]) == len(ALPHABET) - 12
+    assert sum(shares) + float(rest[-1].strip("<%")) == pytest.approx(100, abs=1)
+    bars.nth(2).hover()
+    assert "at temperature 1; logit" in page.locator("#one").inner_text()
+    first = bars.nth(2).inner_text().split()[0]
+    bars.nth(2).click()
+    assert written(page) == f"Abc{first}".replace("↵", "\n").replace("␣", " ")
+    page.get_by_label("Top k").fill("1")
+    assert [bars.nth(k).inner_text().split()[-1] for k in (0, 1)] == ["100.0%", "0.0%"]
+
+
+def test_the_head_that_looks_back_most_is_noticed(show):
+    model, tokenizer = a_model()
+    rounded = export.read(export.weights(model, tokenizer)).model
+    maps = gpt.attention_maps(rounded, torch.tensor([tokenizer.encode(PROMPT)]))[:, 0]
+    back = maps.diagonal(-1, dim1=-2, dim2=-1).mean(-1).flatten()  # (L H,)
+    page = show("gpt")
+    heads = page.locator("#one input[type=radio]")
+    assert heads.count() == len(back)
+    status = page.locator("#one [role=status]")
+    assert heads.nth(int(back.argmin())).is_checked()
+    for k in [*back.argsort().tolist()]:
+        heads.nth(k).check()
+        share = f"Over all rows, {100 * back[k]:.0f}% goes to the character before."
+        assert share in page.locator("#one").inner_text()
+        assert ("Found:" in status.inner_text()) == (k == int(back.argmax()))
+    # The row of the last character, in numbers.
+    row = maps.flatten(0, 1)[int(back.argmax()), -1]
+    label = page.locator("#one .udl-seen").get_attribute("aria-label")
+    assert f"{100 * row.max():.0f}% to" in label
+
+
+def test_in_a_frame_the_weights_are_at_hand(browser, tmp_path):
+    (tmp_path / "frame.html").write_text(
+        f"<!DOCTYPE html><title>t</title>{a_gpt('one').frame()}", encoding="utf-8"
+    )
+    context = browser.new_context()
+    page = context.new_page()
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((tmp_path / "frame.html").as_uri())
+    frame = page.frame_locator("iframe")
+    frame.get_by_role("button", name=re.compile("^Load the model")).click()
+    frame.get_by_text("The model is here").wait_for()
+    frame.get_by_role("button", name="Sample one").click()
+    frame.get_by_text(re.compile("had .*%")).first.wait_for()
+    assert [url for url in asked[1:] if not url.startswith(("about:", "data:"))] == []
+    context.close()
+
+
+@pytest.mark.book
+def test_weights_of_the_book_are_files(book):
+    for document in book.values():
+        text = document.path.read_text(encoding="utf-8")
+        assert "data-file=" not in text
+        for name, size, digest in re.findall(
+            r'"file":\{"name":"([\w.-]+)","bytes":(\d+),"sha256":"(\w+)"', text
+        ):
+            root = next(up for up in document.path.parents if (up / "_static").is_dir())
+            content = (root / "_static" / "udl" / name).read_bytes()
+            assert (len(content), hashlib.sha256(content).hexdigest()) == (int(size), digest)
+            assert len(content) <= 450_000

@@ -12,6 +12,7 @@ from udl.web.questions import choice, numeric
 
 if TYPE_CHECKING:
     from udl.web._backprop_stepper import backprop_stepper
+    from udl.web._gpt_explorer import gpt_explorer
     from udl.web._least_squares_explorer import least_squares_explorer
     from udl.web._loss_landscape import loss_landscape
     from udl.web._playground import playground
@@ -22,6 +23,7 @@ __all__ = [
     "Widget",
     "backprop_stepper",
     "choice",
+    "gpt_explorer",
     "least_squares_explorer",
     "loss_landscape",
     "numeric",

@@ -9,6 +9,10 @@ the props, and carries a fallback that says the same without JavaScript.
   comes near the viewport.
 * Anywhere else (JupyterLab, VS Code, Colab) there is no loader, so a widget is an ``iframe``
   whose document holds the module and what it imports, and that asks no server for anything.
+
+What is too heavy for props, such as the weights of a model, is a `File`. A cell's output carries
+its bytes. A frame keeps them; the build of the book moves them into a file beside the modules,
+which the page asks for when its reader does.
 """
 
 from __future__ import annotations
@@ -133,6 +137,41 @@ def _import_map(module: str) -> dict[str, dict[str, str]]:
 
 
 @dataclass(frozen=True, repr=False)
+class File:
+    """Bytes that an interactive loads when its reader asks for them.
+
+    Parameters
+    ----------
+    name : str
+        Name of the file: letters, digits, ``-``, ``_``, and one dot.
+    content : bytes
+        What is in it.
+    """
+
+    name: str
+    content: bytes
+
+    @classmethod
+    def named(cls, stem: str, content: bytes) -> File:
+        """Return a file whose name changes with its content, so that no old copy is taken for it.
+
+        >>> File.named("gpt", b"abc").name
+        'gpt-ba7816bf8f01cfea.bin'
+        """
+        return cls(f"{stem}-{hashlib.sha256(content).hexdigest()[:16]}.bin", content)
+
+    def props(self) -> dict[str, Any]:
+        """Return what the page needs to find the file, and to know that it is whole."""
+        digest = hashlib.sha256(self.content).hexdigest()
+        return {"name": self.name, "bytes": len(self.content), "sha256": digest}
+
+    def script(self) -> str:
+        """Give the HTML that carries the bytes. The page looks here before it asks for a file."""
+        code = base64.b64encode(self.content).decode()
+        return f'<script type="text/plain" data-file="{html.escape(self.name)}">{code}</script>'
+
+
+@dataclass(frozen=True, repr=False)
 class Widget:
     """An interactive: an ES module, its props, and what stands in for it.
 
@@ -150,6 +189,8 @@ class Widget:
         Stable id of the widget on its page.
     height : int
         First guess of the frame's height in pixels; the frame then fits itself to its content.
+    file : File, optional
+        What the module loads later.
     """
 
     module: str
@@ -158,6 +199,7 @@ class Widget:
     title: str
     label: str
     height: int = 240
+    file: File | None = None
 
     def __repr__(self) -> str:
         """Name the widget without giving its answer away."""
@@ -178,7 +220,8 @@ class Widget:
             f'<div class="udl-widget" id="{html.escape(self.label)}" '
             f'data-module="{html.escape(self.module)}">'
             f'<div class="udl-fallback">{self.fallback}</div>'
-            f'<script type="application/json">{script_json(self.props)}</script></div>'
+            f'<script type="application/json">{script_json(self.props)}</script>'
+            f"{self.file.script() if self.file else ''}</div>"
         )
 
     def frame(self) -> str:
@@ -194,6 +237,7 @@ class Widget:
             props=script_json(self.props),
             modules=script_json(_import_map(self.module)),
             module=self.module,
+            file=self.file.script() if self.file else "",
         )
         return (
             f'<iframe class="udl-frame" title="{html.escape(self.title)}" '
@@ -249,7 +293,7 @@ html[data-theme=dark] {{ color-scheme: dark; background: #14181e; color: #e6e9ee
 body {{ margin: 0; padding: 2px; font: 16px/1.5 system-ui, sans-serif; }}
 </style></head>
 <body><main></main>
-<script type="application/json" id="props">{props}</script>
+<script type="application/json" id="props">{props}</script>{file}
 <script type="importmap">{modules}</script>
 <script>
 (() => {{
