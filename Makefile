@@ -15,7 +15,7 @@ test: book
 	$(RUN)/ruff format --check .
 	$(RUN)/codespell
 	$(RUN)/mypy
-	$(RUN)/python -m pytest -q -m "not book and not browser and not caller" -k "not refuse" \
+	$(RUN)/python -m pytest -q -n 2 -m "not book and not browser and not caller" -k "not refuse" \
 	  --jaxtyping-packages=udl,beartype.beartype # shapes and types as annotated
 	$(RUN)/python -m pytest -n 2 --dist worksteal
 

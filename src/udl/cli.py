@@ -1,0 +1,473 @@
+"""The program ``udl``: what the book does, on files of your own.
+
+Its exit status is 0; 1 if something failed on the way; 2 if it was asked for what cannot be; 130
+after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+if TYPE_CHECKING:
+    import torch
+
+    from udl.gpt import Config, Progress, Recipe, Tokenizer, Trained
+
+__all__ = ["main"]
+
+_INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
+_PRESETS = ("page", "nanogpt-cpu", "fast-cpu", "gpu", "gpt2")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        What a shell would pass; None takes what it did pass.
+
+    Returns
+    -------
+    int
+        Exit status.
+
+    Examples
+    --------
+    >>> main(["gpt", "--help"])  # doctest: +ELLIPSIS
+    Usage: udl gpt [OPTIONS] COMMAND [ARGS]...
+    ...
+    0
+    """
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        status = _udl.main(arguments, prog_name="udl", standalone_mode=False, obj=arguments)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        click.echo("Interrupted.", err=True)
+        return _INTERRUPTED
+    return status if isinstance(status, int) else 0
+
+
+class _InOrder(click.Group):
+    """A group that lists its commands in the order in which they are used."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(name="udl", context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="udl", message="%(prog)s %(version)s")
+def _udl() -> None:
+    """Do what Hands-on Deep Learning does, on files of your own."""
+
+
+@_udl.group(
+    name="gpt",
+    cls=_InOrder,
+    epilog="\b\n"
+    "Examples:\n"
+    "  udl gpt train poems.txt --out poems\n"
+    '  udl gpt sample poems --prompt "O night"\n'
+    "  udl gpt export poems poems.bin",
+)
+def _gpt() -> None:
+    """Train a small GPT on a text, let it write, take it along."""
+
+
+_folder = click.Path(file_okay=False, path_type=Path)
+_which = click.option(
+    "--which",
+    type=click.Choice(("best", "last")),
+    default="best",
+    show_default=True,
+    help="Weights with the lowest validation loss, or those of the last step.",
+)
+_device = click.option(
+    "--device", metavar="DEVICE", help="cpu or cuda. [default: the GPU if there is one]"
+)
+
+
+@_gpt.command(name="train")
+@click.argument("text", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--out", type=_folder, required=True, help="Folder for the model; made if missing.")
+@click.option(
+    "--preset",
+    type=click.Choice(_PRESETS),
+    default="page",
+    show_default=True,
+    help="Size of the model, and how it is trained.",
+)
+@click.option(
+    "--tokens",
+    default=None,
+    metavar="KIND",
+    help="What the model reads and writes: characters; or a number, so many tokens of a byte-pair "
+    "encoding learned from the text; or gpt2. [default: characters; gpt2 for the preset gpt2]",
+)
+@click.option(
+    "--context", type=click.IntRange(min=1), metavar="N", help="Tokens that it sees at once."
+)
+@click.option("--steps", type=click.IntRange(min=1), metavar="N", help="Steps of training.")
+@click.option(
+    "--batch", type=click.IntRange(min=1), metavar="N", help="Windows of text in a step."
+)
+@click.option(
+    "--every", type=click.IntRange(min=1), metavar="N", help="Steps between two measurements."
+)
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Of all that is random.")
+@click.option(
+    "--sample",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=120,
+    show_default=True,
+    help="Tokens to write at each measurement, to see it learn.",
+)
+@_device
+@click.option("--resume", is_flag=True, help="Go on with the training in the folder.")
+@click.pass_context
+def _train(
+    run: click.Context,
+    /,
+    text: Path,
+    out: Path,
+    preset: str,
+    tokens: str | None,
+    sample: int,
+    device: str | None,
+    resume: bool,
+    **changes: int | None,
+) -> None:
+    """Train a GPT on the file TEXT, any text in UTF-8.
+
+    The first nine tenths are learned. The last tenth is not: the validation loss tells how well
+    the model predicts it, in nats a token; lower is better. At each measurement the model is
+    saved, and writes a little. Options that are not given are those of the preset.
+
+    Ctrl-C saves and ends; the same command with --resume goes on from there.
+    """
+    with _one_line_errors():
+        from udl import gpt
+
+        place = _place(device)
+        content = _text(text)
+        config, recipe = _plan(preset, changes)
+        tokenizer = _tokenizer(tokens or ("gpt2" if preset == "gpt2" else "characters"), content)
+        config = replace(config, vocabulary=tokenizer.size)
+        begun = (out / "last.pt").exists()
+        if begun and not resume:
+            raise ValueError(
+                f"expected a folder without a model, got {out}: add --resume to go on with its "
+                "training, or take another folder"
+            )
+        if resume and not begun:
+            click.echo(f"nothing to resume in {out}: this is the beginning")
+        _announce(content, tokenizer, config, recipe, place)
+        prompt = _first_tokens(tokenizer, content)
+        try:
+            trained = gpt.fit(
+                config,
+                content,
+                recipe,
+                tokenizer=tokenizer,
+                folder=out,
+                resume=resume,
+                device=place,
+                on_evaluation=lambda now: _report(now, recipe, tokenizer, prompt, sample),
+            )
+        except KeyboardInterrupt:
+            click.echo("\nInterrupted.", err=True)
+            if (out / "last.pt").exists():
+                again = ["udl", *run.find_root().obj]
+                again += [] if resume else ["--resume"]
+                click.echo(f"To go on: {shlex.join(again)}", err=True)
+            else:
+                click.echo("No step was finished, so there is nothing to go on from.", err=True)
+            run.exit(_INTERRUPTED)
+        _conclude(trained, out)
+
+
+@_gpt.command(name="sample")
+@click.argument("folder", type=_folder)
+@click.option("--prompt", help="What the text begins with. [default: a new line]")
+@click.option(
+    "--length",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=500,
+    show_default=True,
+    help="Tokens to write.",
+)
+@click.option(
+    "--temperature",
+    type=float,
+    metavar="X",
+    default=0.8,
+    show_default=True,
+    help="0: always the likeliest token. 1: as likely as the model says. Above: more daring.",
+)
+@click.option(
+    "--top-k", type=int, metavar="N", help="Draw from the so many likeliest tokens only."
+)
+@click.option(
+    "--top-p",
+    type=float,
+    metavar="P",
+    help="Draw from the likeliest tokens that have this share together.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Of the draws: the same seed writes the same text.",
+)
+@_which
+@_device
+def _sample(
+    folder: Path,
+    prompt: str | None,
+    length: int,
+    temperature: float,
+    top_k: int | None,
+    top_p: float | None,
+    seed: int,
+    which: Literal["best", "last"],
+    device: str | None,
+) -> None:
+    """Let the model in FOLDER write, as `udl gpt train` left it there."""
+    with _one_line_errors():
+        from udl import gpt
+
+        place = _place(device)
+        model, tokenizer = _loaded(folder, which)
+        if prompt == "":
+            raise ValueError("expected a prompt of at least one character, got --prompt ''")
+        start = _first_tokens(tokenizer) if prompt is None else tokenizer.encode(prompt)
+        tokens = gpt.stream(
+            model.to(place),
+            start,
+            length,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            seed=seed,
+        )
+        click.echo(prompt or "", nl=False)
+        try:
+            for piece in _pieces(tokenizer, tokens):
+                click.echo(piece, nl=False)
+        finally:
+            click.echo()
+
+
+@_gpt.command(name="export")
+@click.argument("folder", type=_folder)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@_which
+def _export(folder: Path, file: Path, which: Literal["best", "last"]) -> None:
+    """Write the model in FOLDER, with its alphabet, to one small FILE.
+
+    Its numbers have 16 bits: half the size, and nearly the same text. The book's page reads such a
+    file, and so does udl.gpt.export.read.
+    """
+    with _one_line_errors():
+        from udl.gpt import export
+
+        model, tokenizer = _loaded(folder, which)
+        size = export.save(file, model, tokenizer)
+        parameters = sum(weight.numel() for weight in model.parameters())
+        click.echo(f"{file}: {parameters:,} parameters, {size:,} bytes")
+
+
+class _Refused(click.ClickException):
+    """An error of one line, for what is wrong with an argument or a file."""
+
+    exit_code = 2
+
+
+class _Failed(click.ClickException):
+    """An error of one line, for what went wrong on the way."""
+
+    exit_code = 1
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """Turn the errors that the package explains into one line each."""
+    try:
+        import torch
+
+        from udl.train import CheckpointError, NonFiniteLoss
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise _Failed("this needs PyTorch, which is not installed: pip install torch") from error
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except (ValueError, CheckpointError, OSError) as error:
+        raise _Refused(_line(error)) from error
+    except NonFiniteLoss as error:
+        raise _Failed(_line(error)) from error
+    except torch.OutOfMemoryError as error:
+        raise _Failed("not enough memory on the device: try a smaller --batch") from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _place(device: str | None) -> torch.device:
+    """Return the device of a name, if it is there."""
+    import torch
+
+    try:
+        place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    except RuntimeError as error:
+        raise ValueError(f"expected cpu or cuda, got --device {device}") from error
+    if place.type not in ("cpu", "cuda"):
+        raise ValueError(f"expected cpu or cuda, got --device {device}")
+    if place.type == "cuda" and (place.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"got --device {device}, but PyTorch sees {torch.cuda.device_count()} GPUs"
+        )
+    return place
+
+
+def _text(path: Path) -> str:
+    """Return the content of a text file."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"expected a text in UTF-8, got byte {error.object[error.start]:#04x} "
+            f"at position {error.start} of {path}"
+        ) from error
+    if not text:
+        raise ValueError(f"expected a text, got an empty file: {path}")
+    return text
+
+
+def _plan(preset: str, changes: dict[str, int | None]) -> tuple[Config, Recipe]:
+    """Return a preset's config and recipe, with what was asked for instead."""
+    from udl import gpt
+
+    config, recipe = gpt.preset(preset), gpt.RECIPES[preset]
+    if changes["context"] is not None:
+        config = replace(config, context=changes["context"])
+    names = {"steps": "steps", "batch": "batch", "every": "evaluate_every", "seed": "seed"}
+    given: dict[str, Any] = {
+        field: changes[option] for option, field in names.items() if changes[option] is not None
+    }
+    return config, replace(recipe, **given)
+
+
+def _tokenizer(kind: str, text: str) -> Tokenizer:
+    from udl import gpt
+
+    if kind == "characters":
+        return gpt.Characters(text)
+    if kind == "gpt2":
+        return gpt.gpt2_encoding()
+    if kind.isdecimal():
+        return gpt.BytePairs.train(text, int(kind))
+    raise ValueError(f"expected characters, gpt2 or a number, got --tokens {kind}")
+
+
+def _loaded(folder: Path, which: Literal["best", "last"]) -> tuple[Any, Tokenizer]:
+    """Return the model of a folder, and the tokenizer it was trained with."""
+    from udl import gpt
+
+    trained = gpt.load(folder, which)
+    if trained.tokenizer is None:
+        raise ValueError(f"expected a model of a text, got one of tokens without a text: {folder}")
+    return trained.model, trained.tokenizer
+
+
+def _first_tokens(tokenizer: Tokenizer, text: str = "") -> list[int]:
+    """Return a new line; if there is none, the first character of the text, or any token."""
+    for start in ("\n", text[:1]):
+        try:
+            if tokens := tokenizer.encode(start):
+                return tokens
+        except ValueError:
+            pass
+    return [0]
+
+
+def _pieces(tokenizer: Tokenizer, tokens: Iterable[int]) -> Iterator[str]:
+    """Yield the text of tokens bit by bit; a character whose bytes are in several waits."""
+    waiting: list[int] = []
+    for token in tokens:
+        waiting.append(token)
+        piece = tokenizer.decode(waiting)
+        if not piece.endswith("\ufffd") or len(waiting) == 4:  # no character has more bytes
+            yield piece
+            waiting = []
+    if waiting:
+        yield tokenizer.decode(waiting)
+
+
+def _announce(
+    text: str, tokenizer: Tokenizer, config: Config, recipe: Recipe, place: torch.device
+) -> None:
+    from udl.gpt import sizes
+
+    total = sizes.parameters(config)["total"]
+    click.echo(f"text: {len(text):,} characters, {tokenizer.size:,} different tokens")
+    click.echo(
+        f"model: {config.layers} layers, {config.heads} heads, width {config.width}, "
+        f"context {config.context}: {total:,} parameters"
+    )
+    click.echo(
+        f"training: {recipe.steps:,} steps of {recipe.batch * recipe.accumulate} windows, "
+        f"on {place}"
+    )
+
+
+def _report(
+    now: Progress, recipe: Recipe, tokenizer: Tokenizer, prompt: list[int], length: int
+) -> None:
+    """Print a line, and what the model writes by now."""
+    from udl import gpt
+
+    if sys.stderr.isatty():  # the bar is there: begin a line of our own
+        click.echo("\r\x1b[K", nl=False, err=True)
+    left = now.seconds / now.step * (recipe.steps - now.step)
+    click.echo(
+        f"step {now.step:>{len(str(recipe.steps))}} of {recipe.steps}   "
+        f"loss {now.train_loss:.3f}   validation {now.validation_loss:.3f}   "
+        f"{now.seconds:.0f} s, {left:.0f} s to go"
+    )
+    if length:
+        tokens = gpt.generate(now.model, prompt, length, temperature=0.8, seed=recipe.seed)
+        for line in tokenizer.decode(tokens).splitlines():
+            click.echo(f"    | {line}")
+
+
+def _conclude(trained: Trained, out: Path) -> None:
+    history = trained.history
+    best = int(history.best)
+    click.echo(
+        f"lowest validation loss: {history['validation_loss'][best]:.3f} "
+        f"after {trained.steps[best]:,} steps"
+    )
+    click.echo(f"saved in {out}; let it write: udl gpt sample {shlex.quote(str(out))}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,426 @@
+"""The program: what it prints and leaves, how it says no, and how it stops."""
+
+import contextlib
+import os
+import pty
+import re
+import select
+import shlex
+import signal
+import subprocess
+import sys
+import termios
+
+import click
+import pytest
+import torch
+
+from udl import cli, gpt
+from udl.cli import _pieces, main
+from udl.gpt import export
+from udl.train import NonFiniteLoss
+
+TEXT = "to be, or not to be: that is the question\n" * 40
+QUICK = ["--steps", "6", "--every", "3", "--batch", "2", "--context", "16", "--sample", "20"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Small sums are quicker alone, and other processes want the processor too."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def text(tmp_path):
+    path = tmp_path / "a text.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Return the folder of a model that was trained for a moment."""
+    base = tmp_path_factory.mktemp("cli")
+    (base / "text.txt").write_text(TEXT, encoding="utf-8")
+    assert train(base / "text.txt", base / "model") == 0
+    return base / "model"
+
+
+def train(text, out, *more):
+    return main(["gpt", "train", str(text), "--out", str(out), "--device", "cpu", *QUICK, *more])
+
+
+def refused(capsys, status=2):
+    """Return the one line of an error, and see that there is no other output after it."""
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("Error: ")
+    return lines[0]
+
+
+def test_train_tells_and_saves(text, tmp_path, capsys):
+    assert train(text, tmp_path / "model") == 0
+    out, err = capsys.readouterr()
+    assert err == ""  # no bar: this is no terminal
+    lines = out.splitlines()
+    assert lines[0] == f"text: 1,680 characters, {len(set(TEXT))} different tokens"
+    parameters = gpt.sizes.parameters(gpt.preset("page", vocabulary=len(set(TEXT)), context=16))
+    assert f"context 16: {parameters['total']:,} parameters" in lines[1]
+    assert lines[2] == "training: 6 steps of 2 windows, on cpu"
+    steps = [line for line in lines if line.startswith("step ")]
+    assert [line.partition("   ")[0] for line in steps] == ["step 3 of 6", "step 6 of 6"]
+    losses = [float(re.search(r"validation (\d\.\d{3})", line)[1]) for line in steps]
+    written = "".join(line.removeprefix("    | ") for line in lines if line.startswith("    | "))
+    assert 0 < len(written) <= 40
+    assert set(written) <= set(TEXT)
+    trained = gpt.load(tmp_path / "model", "last")
+    assert trained.history["validation_loss"].tolist() == pytest.approx(losses, abs=6e-4)
+    best = min(range(2), key=losses.__getitem__)
+    assert lines[-2] == f"lowest validation loss: {losses[best]:.3f} after {3 * best + 3} steps"
+    assert lines[-1].endswith(f"udl gpt sample {shlex.quote(str(tmp_path / 'model'))}")
+
+
+def test_train_takes_the_preset_and_the_changes(text, tmp_path, capsys):
+    assert train(text, tmp_path / "a", "--seed", "3", "--sample", "0", "--tokens", "270") == 0
+    assert "    |" not in capsys.readouterr().out
+    trained = gpt.load(tmp_path / "a")
+    assert trained.recipe.seed == 3
+    assert trained.config.vocabulary == 270
+    assert trained.recipe.alpha == gpt.RECIPES["page"].alpha
+    assert trained.tokenizer.decode(trained.tokenizer.encode("naïve")) == "naïve"
+    assert set(cli._PRESETS) == gpt.RECIPES.keys()
+
+
+def test_sample_writes_what_generate_does(folder, capsys):
+    trained = gpt.load(folder)
+    encode, decode = trained.tokenizer.encode, trained.tokenizer.decode
+    capsys.readouterr()
+    assert main(["gpt", "sample", str(folder), "--prompt", "to be", "--length", "50"]) == 0
+    tokens = gpt.generate(trained.model, encode("to be"), 50, temperature=0.8)
+    assert capsys.readouterr().out == f"to be{decode(tokens)}\n"
+    choices = ["--temperature", "1.5", "--top-k", "9", "--top-p", "0.9", "--seed", "7"]
+    assert main(["gpt", "sample", str(folder), "--length", "30", *choices, "--which", "last"]) == 0
+    model = gpt.load(folder, "last").model
+    shape = {"temperature": 1.5, "top_k": 9, "top_p": 0.9, "seed": 7}
+    tokens = gpt.generate(model, encode("\n"), 30, **shape)
+    assert capsys.readouterr().out == f"{decode(tokens)}\n"
+    assert main(["gpt", "sample", str(folder), "--prompt", "to", "--length", "0"]) == 0
+    assert capsys.readouterr().out == "to\n"
+
+
+def test_which_weights_is_the_readers_choice(folder, tmp_path, monkeypatch):
+    asked, load = [], gpt.load
+
+    def noted(folder, which):
+        asked.append(which)
+        return load(folder, which)
+
+    monkeypatch.setattr(gpt, "load", noted)
+    for which in ("best", "last"):
+        main(["gpt", "sample", str(folder), "--length", "1", "--which", which])
+        main(["gpt", "export", str(folder), str(tmp_path / "x.bin"), "--which", which])
+    assert asked == ["best", "best", "last", "last"]
+
+
+def test_export_writes_the_model(folder, tmp_path, capsys):
+    file = tmp_path / "new" / "model.bin"
+    assert main(["gpt", "export", str(folder), str(file)]) == 0
+    trained = gpt.load(folder)
+    assert file.read_bytes() == export.weights(trained.model, trained.tokenizer)
+    parameters = sum(weight.numel() for weight in trained.model.parameters())
+    size = file.stat().st_size
+    assert capsys.readouterr().out == f"{file}: {parameters:,} parameters, {size:,} bytes\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "empty file"),
+        (b"a", "expected more training tokens"),
+        ("\ufeff".encode(), "empty file"),
+        (b"a" * 150, r"validation tokens than fit .* 15 with context=16: take a longer text"),
+        (b"good\xff" * 100, "UTF-8, got byte 0xff at position 4 of"),
+    ],
+)
+def test_a_text_that_cannot_be_learned(content, message, tmp_path, capsys):
+    path = tmp_path / "text.txt"
+    path.write_bytes(content)
+    assert train(path, tmp_path / "model") == 2
+    assert re.search(message, refused(capsys))
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_text_of_one_symbol_can_be_learned(tmp_path, capsys):
+    path = tmp_path / "text.txt"
+    path.write_text("a" * 400)
+    assert train(path, tmp_path / "model") == 0
+    capsys.readouterr()
+    assert main(["gpt", "sample", str(tmp_path / "model"), "--length", "5"]) == 0
+    assert capsys.readouterr().out == "aaaaa\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--prompt", "to bé"], r"expected characters of the alphabet .*got 'é' at position 4"),
+        (["--prompt", ""], "at least one character"),
+        (["--prompt", "to be, or not to be"], "at most context=16 tokens, got 19"),
+        (["--temperature", "-1"], "temperature=-1"),
+        (["--temperature", "nan"], "temperature=nan"),
+        (["--top-k", "0"], "top_k=0"),
+        (["--top-p", "1.5"], "top_p=1.5"),
+        (["--device", "cuda:99"], "PyTorch sees [0-9]+ GPUs"),
+        (["--device", "meta"], "expected cpu or cuda, got --device meta"),
+        (["--device", "gpu"], "expected cpu or cuda, got --device gpu"),
+    ],
+)
+def test_a_text_that_cannot_be_written(folder, options, message, capsys):
+    capsys.readouterr()
+    assert main(["gpt", "sample", str(folder), *options]) == 2
+    assert re.search(message, refused(capsys))
+
+
+def test_a_model_that_is_not_there(tmp_path, capsys):
+    for command in (["sample", str(tmp_path)], ["export", str(tmp_path), "x.bin"]):
+        assert main(["gpt", *command]) == 2
+        assert "expected a trained model, got no file" in refused(capsys)
+
+
+def test_a_checkpoint_of_something_else(text, tmp_path, capsys):
+    out = tmp_path / "model"
+    assert train(text, out) == 0
+    kept = {path.name: path.read_bytes() for path in out.iterdir()}
+    capsys.readouterr()
+
+    def complaint(*arguments):
+        status = train(*arguments)
+        line = refused(capsys)
+        assert status == 2
+        assert {path.name: path.read_bytes() for path in out.iterdir()} == kept
+        return line
+
+    assert "add --resume" in complaint(text, out)
+    line = complaint(text, out, "--resume", "--preset", "fast-cpu")
+    assert re.search(r"another config: expected config\.\w+ = .*, got ", line)
+    assert "another recipe: expected recipe.seed = 5" in complaint(
+        text, out, "--resume", "--seed", "5"
+    )
+    text.write_text(TEXT + "or not\n" * 9)
+    assert "another text" in complaint(text, out, "--resume")
+    for name in ("last.pt", "best.pt"):
+        (out / name).write_bytes(b"PK nonsense")
+    assert main(["gpt", "sample", str(out)]) == 2
+    assert "damaged" in refused(capsys)
+
+
+def test_resume_goes_on(text, tmp_path, capsys, monkeypatch):
+    assert train(text, tmp_path / "whole") == 0
+    seen = []
+
+    def stop(now, *rest):
+        seen.append(now.step)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cli, "_report", stop)
+        assert train(text, tmp_path / "parts") == 130
+    capsys.readouterr()
+    assert train(text, tmp_path / "parts", "--resume") == 0
+    assert seen == [3]
+    one, other = (gpt.load(tmp_path / name, "last") for name in ("whole", "parts"))
+    for name, value in one.model.state_dict().items():
+        assert torch.equal(value, other.model.state_dict()[name]), name
+    assert train(text, tmp_path / "parts", "--resume") == 0  # it is done: nothing happens
+    assert "lowest validation loss" in capsys.readouterr().out
+
+
+def test_resume_without_a_beginning_begins(text, tmp_path, capsys):
+    assert train(text, tmp_path / "model", "--resume") == 0
+    assert "nothing to resume" in capsys.readouterr().out
+
+
+def test_bad_usage_is_explained(text, tmp_path, capsys):
+    for arguments, message in [
+        (["gpt", "train", str(text)], "Missing option '--out'"),
+        (["gpt", "train", str(tmp_path / "no.txt"), "--out", "x"], "does not exist"),
+        (["gpt", "train", str(text), "--out", "x", "--steps", "0"], "--steps"),
+        (["gpt", "train", str(text), "--out", "x", "--preset", "huge"], "'page', 'nanogpt-cpu'"),
+        (["gpt", "train", str(text), "--out", str(text)], "is a file"),
+        (["gpt", "learn"], "No such command 'learn'"),
+    ]:
+        assert main(arguments) == 2
+        assert message in capsys.readouterr().err
+    assert train(text, tmp_path / "x", "--tokens", "words") == 2
+    assert "expected characters, gpt2 or a number" in refused(capsys)
+
+
+def test_what_fails_on_the_way_is_one_line(text, tmp_path, capsys, monkeypatch):
+    for error, message in [
+        (NonFiniteLoss(1, 2, float("nan"), advice="lower it"), "nan"),
+        (torch.OutOfMemoryError("CUDA out of memory.\nTried"), "try a smaller --batch"),
+    ]:
+
+        def fail(*_, error=error, **__):
+            raise error
+
+        monkeypatch.setattr(gpt, "fit", fail)
+        assert train(text, tmp_path / "model") == 1
+        assert message in refused(capsys)
+
+
+def test_help_and_version(capsys):
+    commands = [[], ["gpt"], ["gpt", "train"], ["gpt", "sample"], ["gpt", "export"]]
+    for command in commands:
+        assert main([*command, "--help"]) == 0
+        out = capsys.readouterr().out
+        assert out.startswith(f"Usage: {' '.join(['udl', *command])} ")
+        assert max(map(len, out.splitlines())) <= 80
+    assert main(["gpt", "--help"]) == 0
+    out = capsys.readouterr().out
+    assert out.index("\n  train ") < out.index("\n  sample ") < out.index("\n  export ")
+    assert main(["--version"]) == 0
+    assert re.fullmatch(r"udl \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
+def test_each_option_says_what_it_does():
+    def all_of(command):
+        yield command
+        for child in getattr(command, "commands", {}).values():
+            yield from all_of(child)
+
+    for command in all_of(cli._udl):
+        assert command.help
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                assert parameter.help, f"{command.name} {parameter.name}"
+
+
+def test_a_character_in_parts_waits_until_it_is_whole():
+    pairs = gpt.BytePairs()  # one token a byte
+    for word in ("naïve €", "𝄞 done", "日本"):
+        tokens = pairs.encode(word)
+        pieces = list(_pieces(pairs, iter(tokens)))
+        assert pieces == list(word)
+    assert "".join(_pieces(pairs, iter(pairs.encode("€")[:2]))) == "\ufffd"  # it never comes
+    junk = list(_pieces(pairs, iter([0xFF] * 4 + pairs.encode("ok"))))
+    assert junk[-2:] == ["o", "k"]
+    asked = []
+
+    def endless():
+        for token in gpt.Characters("ab").encode("abab"):
+            asked.append(token)
+            yield token
+
+    assert next(_pieces(gpt.Characters("ab"), endless())) == "a"
+    assert len(asked) == 1  # the text appears as it is drawn
+
+
+# What follows needs a process of its own. A background shell may have it ignore Ctrl-C.
+PROGRAM = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from udl.cli import main
+sys.exit(main())
+"""
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+def start(*arguments, program=PROGRAM, **streams):
+    command = [sys.executable, "-u", "-c", program, *map(str, arguments)]
+    streams.setdefault("stdout", subprocess.PIPE)
+    streams.setdefault("stderr", subprocess.PIPE)
+    return subprocess.Popen(command, text=True, env=ENVIRONMENT, **streams)
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(text, tmp_path):
+    out = tmp_path / "my model"
+    options = ["gpt", "train", text, "--out", out, "--device", "cpu", *QUICK]
+    options[options.index("--steps") + 1] = "100000"
+    with start(*options) as process:
+        for line in process.stdout:  # a pipe gets each line at once
+            if line.startswith("step"):
+                break
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    *_, last = err.splitlines()
+    again = shlex.split(last.removeprefix("To go on: "))
+    assert again == ["udl", *map(str, options), "--resume"]
+    saved = gpt.load(out, "last")
+    assert len(saved.history) >= 1
+    with start(*again[1:]) as process:
+        for line in process.stdout:
+            if line.startswith("step"):
+                break
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert int(line.split()[1]) > 3  # not from the beginning
+    assert shlex.split(err.splitlines()[-1].removeprefix("To go on: ")) == again
+
+
+def test_sample_streams_and_stops(folder):
+    with start("gpt", "sample", folder, "--length", "10000000", "--prompt", "to") as process:
+        assert process.stdout.read(40).startswith("to")  # long before the end
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out.endswith("\n")
+    assert err.strip() == "Interrupted."
+
+
+def test_sample_ends_with_the_one_who_reads(folder):
+    with start("gpt", "sample", folder, "--length", "10000000") as process:
+        process.stdout.read(10)
+        process.stdout.close()
+        err = process.stderr.read()
+        assert process.wait(timeout=60) != 0
+    assert "Traceback" not in err
+
+
+def test_a_terminal_gets_a_bar(text, tmp_path):
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 100))
+    arguments = ["gpt", "train", text, "--out", tmp_path / "model", "--device", "cpu", *QUICK]
+    with start(*arguments, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # the other side is closed
+            while select.select([ours], [], [], 60)[0]:
+                shown += os.read(ours, 4096)
+        assert process.wait(timeout=60) == 0
+    os.close(ours)
+    shown = shown.decode()
+    assert "batch" in shown
+    assert "100%|" in shown
+    for line in re.findall(r"[^\r\n]*step \d of 6[^\r\n]*", shown):
+        assert line.removeprefix("\x1b[K").startswith("step")  # not behind a bar
+    assert shown.count("step ") == 2
+
+
+NO_TORCH = """
+import sys
+sys.modules["torch"] = None
+from udl.cli import main
+assert main(["--help"]) == 0
+sys.exit(main())
+"""
+
+
+def test_without_torch_it_says_what_to_install(text, tmp_path):
+    arguments = ["gpt", "train", text, "--out", tmp_path / "model"]
+    with start(*arguments, program=NO_TORCH) as process:
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert err == "Error: this needs PyTorch, which is not installed: pip install torch\n"
+
+
+def test_python_can_run_it_as_a_module():
+    done = subprocess.run(
+        [sys.executable, "-m", "udl.cli", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("udl ")
