@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from contextlib import AbstractContextManager
+from fractions import Fraction
 from pathlib import Path
 from pydoc_data.topics import topics
 
@@ -118,20 +120,41 @@ def _pages() -> list[str]:
     return ["".join(quotes.get(sign, sign) for sign in page) for page in topics.values()]
 
 
+def test_prose_is_sorted_plain_and_there_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = {
+        "while": "Loops go on.\n\n   It’s “so”,\n   or ‘so’.\n\nx = 1 is code.\n",
+        "break": "Loops end.\n\nLoops go on.\n\nno sentence.\n\nNo end\n",
+    }
+    monkeypatch.setattr("pydoc_data.topics.topics", pages)
+    assert _text.prose() == "Loops end.\n\nLoops go on.\n\nIt's \"so\",\nor 'so'.\n"
+
+
 PROVENANCE = data.Provenance("toy", "embedded")
+
+
+def test_the_repr_is_short() -> None:
+    assert len(repr(data.Text("a" * 10_000, PROVENANCE))) < 300
+
+
+@pytest.mark.parametrize("hundredths", range(1, 100))
+@pytest.mark.parametrize("length", [100, 1_000_000])
+def test_hundredths_are_exact(length: int, hundredths: int) -> None:
+    train, validation = data.Text("a" * length, PROVENANCE).split(hundredths / 100)
+    assert len(validation) == length * hundredths // 100
+    assert len(train) + len(validation) == length
 
 
 @given(st.text(min_size=2), st.floats(0.01, 0.99))
 def test_the_parts_are_the_text(text: str, share: float) -> None:
     whole = data.Text(text, PROVENANCE)
-    if int(len(text) * (1 - share)) == 0:
+    least = math.ceil(len(text) * Fraction(share) - Fraction(1, 10**9))  # in the tail
+    if least == len(text):
         with pytest.raises(ValueError, match="a text that can be cut"):
             whole.split(share)
         return
     train, validation = whole.split(share)
     assert train + validation == text
-    assert validation
-    assert abs(len(validation) - share * len(text)) <= 1 + 1e-9 * len(text)
+    assert len(validation) == least > 0
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.1, float("nan"), 2.0])

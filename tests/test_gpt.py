@@ -1,6 +1,8 @@
 """Config, model and sizes, held against Hugging Face's GPT-2, NumPy, and the meta device."""
 
+import dataclasses
 import itertools
+import json
 import math
 
 import numpy as np
@@ -13,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from udl import gpt
 from udl.gpt import GPT, Cache, Config, preset, sizes
+from udl.gpt.model import causal_mask, gather
 
 SMALL = {"vocabulary": 11, "context": 12, "layers": 2, "heads": 2, "width": 16}
 OPTIONS = {
@@ -258,6 +261,18 @@ def test_attention_written_out_is_the_one_of_pytorch(B, H, T, D, causal):
     torch.testing.assert_close(late, out[:, :, -1:])
 
 
+def test_more_queries_than_keys():
+    q, k = torch.zeros(1, 1, 3, 4), torch.zeros(1, 1, 2, 4)
+    for call in (
+        lambda: gpt.attention(q, k, k),
+        lambda: gather(q, k, k, 0.0),
+        lambda: causal_mask(3, 2),
+    ):
+        with pytest.raises(ValueError, match="as many queries as keys, got T=3, S=2"):
+            call()
+    assert gpt.attention(q, k, k, causal=False)[1].shape == (1, 1, 3, 2)
+
+
 def test_attention_on_paper():
     # the example of the chapter on architectures: weights of 4/7, 2/7 and 1/7
     q = torch.tensor([[[[2 * math.log(2), 0, 0, 0]]]], dtype=torch.float64)
@@ -285,6 +300,25 @@ def test_the_loss_is_the_mean_surprise():
     p = np.exp(p) / np.exp(p).sum(-1, keepdims=True)
     by_hand = -np.mean([np.log(p[b, t, targets[b, t]]) for b in range(2) for t in range(3)])
     assert gpt.next_token_loss(logits, targets).item() == pytest.approx(by_hand)
+
+
+def test_targets_in_32_bits_do():
+    logits = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(0))
+    targets = torch.tensor([[0, 4, 2], [1, 1, 3]])
+    assert gpt.next_token_loss(logits, targets.int()) == gpt.next_token_loss(logits, targets)
+
+
+def test_the_loss_refuses_targets_of_another_shape():
+    logits = torch.zeros(2, 3, 5)
+    for shape in ((3, 2), (6,), (2, 2)):
+        with pytest.raises(Exception, match=r"one target for each row of the logits, got|type"):
+            gpt.next_token_loss(logits, torch.zeros(shape, dtype=torch.long))
+
+
+def test_a_loss_of_nothing():
+    for B, T in ((0, 3), (2, 0)):
+        with pytest.raises(ValueError, match=rf"one token, got targets.shape=\({B}, {T}\)"):
+            gpt.next_token_loss(torch.zeros(B, T, 5), torch.zeros(B, T, dtype=torch.long))
 
 
 # ---- the start, and the names ----
@@ -331,6 +365,25 @@ def test_the_same_seed_gives_the_same_model():
     for config in (Config(**SMALL), MODERN):
         first, second = (torch.manual_seed(7) and GPT(config).state_dict() for _ in range(2))
         assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("config", [Config(**SMALL), MODERN, Config(**SMALL, position="rotary")])
+def test_a_model_that_gets_its_memory_late(config):
+    with torch.device("meta"):
+        model = GPT(config)
+    model.to_empty(device="cpu")
+    with torch.no_grad():
+        for tensor in (*model.parameters(), *model.buffers()):
+            tensor.fill_(math.nan)  # what the memory may hold
+    expected = GPT(config)
+    for each in (model, expected):
+        torch.manual_seed(3)
+        each.initialize()
+    tokens = some_tokens(config)
+    assert torch.equal(model(tokens), expected(tokens))
+    assert (model.head.weight is model.embed.weight) == config.tied
+    model.load_state_dict(build(config).state_dict())
+    assert torch.equal(model(tokens), build(config)(tokens))
 
 
 def test_the_state_has_names_that_files_can_rely_on():
@@ -416,6 +469,29 @@ def test_every_parameter_learns():
         assert all(p.grad is not None and p.grad.abs().max() > 0 for p in model.parameters())
 
 
+def test_the_cache_takes_no_gradients():
+    model = build(Config(**SMALL))
+    cache = Cache(model.config, batch=2)
+    logits = model(some_tokens(model.config), cache)
+    assert logits.requires_grad
+    assert not cache.keys.requires_grad
+    assert not cache.values.requires_grad
+
+
+def test_attention_maps_need_no_mode_and_no_gradients():
+    model = build(Config(**SMALL, dropout=0.5))
+    tokens = some_tokens(model.config)
+    calm = gpt.attention_maps(model, tokens)
+    assert not calm.requires_grad
+    model.train()
+    model.blocks[0].eval()
+    before = [part.training for part in model.modules()]
+    assert torch.equal(gpt.attention_maps(model, tokens), calm)
+    assert [part.training for part in model.modules()] == before
+    with pytest.raises(ValueError, match="expected at most context=12 tokens, got 13"):
+        gpt.attention_maps(model, torch.zeros(1, 13, dtype=torch.long))
+
+
 # ---- errors ----
 
 
@@ -430,6 +506,26 @@ def test_too_many_tokens():
     assert cache.length == 10
     with pytest.raises(ValueError, match=r"^expected 1 texts as in the cache, got 2$"):
         model(torch.zeros(2, 1, dtype=torch.long), cache)
+
+
+@pytest.mark.parametrize("change", ["context", "layers", "heads", "width"])
+def test_a_cache_of_another_config(change):
+    model = build(Config(**SMALL))
+    for factor in (2, 0.5):
+        other = Cache(Config(**SMALL | {change: int(SMALL[change] * factor)}))
+        with pytest.raises(ValueError, match=r"this config, of shape \(2, 1, 2, 12, 8\)"):
+            model(torch.zeros(1, 1, dtype=torch.long), other)
+
+
+def test_a_cache_of_another_type():
+    model = build(Config(**SMALL))
+    tokens = torch.zeros(1, 3, dtype=torch.long)
+    half = Cache(model.config, dtype=torch.bfloat16)
+    with pytest.raises(ValueError, match=r"a cache of torch.float32 as .*, got .*bfloat16$"):
+        model(tokens, half)
+    with torch.autocast("cpu", dtype=torch.bfloat16):  # this makes them alike
+        for cache in (half, Cache(model.config)):
+            torch.testing.assert_close(model(tokens, cache), model(tokens), rtol=0, atol=0.05)
 
 
 def test_the_model_refuses_tokens_of_one_axis():
@@ -491,7 +587,29 @@ def test_a_config_from_a_dict():
         config.width = 3
 
 
+def test_numbers_of_numpy_are_not_refused():
+    config = Config(
+        **{name: np.int64(number) for name, number in SMALL.items()}, dropout=np.float32(0.5)
+    )
+    assert config == Config(**SMALL, dropout=0.5)
+    assert Config.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_presets_have_the_shapes_that_are_published():
+    shapes = {
+        name: (c.layers, c.heads, c.width, c.context, c.vocabulary)
+        for name, c in gpt.PRESETS.items()
+    }
+    # nanoGPT's two settings for one text
+    assert shapes["nanogpt-cpu"] == (4, 4, 128, 64, 65)
+    assert shapes["gpu"] == (6, 6, 384, 256, 65)
+    assert {shapes[name][3:] for name in shapes if name.startswith("gpt2")} == {(1024, 50257)}
+    assert {shapes[name][3:] for name in shapes if name.startswith("gpt3")} == {(2048, 50257)}
+
+
 def test_an_unknown_preset():
+    with pytest.raises(ValueError, match="only fields of a config, got also depth, size"):
+        preset("page", size=1, depth=3)
     with pytest.raises(ValueError, match=r"expected one of 'page', .*'gpt3', got name='gpt4'"):
         preset("gpt4")
 
@@ -571,8 +689,9 @@ def test_flops_of_gpt3():
     assert sizes.flops_per_token(config) == 6 * matrices + keys
 
 
-def test_memory_is_what_tensors_take():
-    config = preset("page")
+@pytest.mark.parametrize("vocabulary", [65, 5000])
+def test_memory_is_what_tensors_take(vocabulary):
+    config = Config(vocabulary=vocabulary)  # options may keep more
     model = GPT(config)
     tokens = some_tokens(config, B=6)
     kept = {}
@@ -597,7 +716,8 @@ def test_memory_is_what_tensors_take():
     assert said["inference"] == weights + said["cache"]
     half = sizes.memory(config, batch=6, activation_bytes=2)
     assert half["inference"] * 2 == said["inference"]
-    assert said["activations"] / 2 <= half["activations"] < 0.6 * said["activations"]
+    in_32_bits = 4 * vocabulary * tokens.numel()  # the loss, in any case
+    assert 2 * (half["activations"] - in_32_bits) == said["activations"] - in_32_bits
 
 
 @pytest.mark.parametrize("name", ["sgd", "momentum", "adam", "muon"])
@@ -631,8 +751,36 @@ def test_time_and_utilization():
     assert sizes.utilization(1e18 / seconds / 4, v100) == pytest.approx(0.5)
     for hardware in sizes.HARDWARE.values():
         assert hardware.source
+        assert hardware.precision == ("float16" if hardware is v100 else "bfloat16")
         # a product of large matrices is bound by arithmetic: more than 100 operations a byte
         assert 100 < hardware.flops_per_second / hardware.bytes_per_second < 400
+
+
+def test_data_sheets():
+    """NVIDIA's: dense tensor peak, bandwidth, memory."""
+    figures = {
+        name: (h.flops_per_second / 1e12, h.bytes_per_second / 1e12, h.memory / 1e9)
+        for name, h in sizes.HARDWARE.items()
+    }
+    assert figures == {
+        "V100": (125, 0.9, 32),
+        "A100": (312, pytest.approx(2.039), 80),
+        "H100": (989, pytest.approx(3.35), 80),
+        "H200": (989, pytest.approx(4.8), 141),
+    }
+    assert sizes.utilization(2e15, sizes.HARDWARE["H100"]) > 2  # said, though it cannot be
+
+
+def test_sizes_refuse_a_name_for_hardware():
+    for call in (sizes.training_time, sizes.utilization):
+        with pytest.raises(Exception, match=r"a Hardware, .*, got hardware='H100'|type"):
+            call(1e18, "H100")
+
+
+@pytest.mark.parametrize("number", ["flops_per_second", "bytes_per_second", "memory"])
+def test_hardware_of_bad_numbers(number):
+    with pytest.raises(ValueError, match=f"a positive number, got {number}=0.0"):
+        dataclasses.replace(sizes.HARDWARE["A100"], **{number: 0.0})
 
 
 def test_sizes_of_bad_numbers():

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 from torch import nn
+from torch.nn.modules import module as torch_module
 
 from udl.gpt import GPT, Cache, Config
 from udl.gpt.model import MLP
@@ -184,11 +185,18 @@ def test_logits_that_give_no_probabilities_are_named(bad):
         shape(torch.tensor([[0.0, 1.0], bad]))
 
 
+@pytest.mark.parametrize("size", [(0,), (2, 0), ()])
+def test_logits_of_no_token_are_refused(size):
+    with pytest.raises(Exception, match=r"at least one token, got logits.shape=\(|type"):
+        shape(torch.zeros(size))
+
+
 def test_choices_of_wrong_types_refuse():
     with pytest.raises(TypeError, match="top_k"):
         shape(torch.zeros(3), top_k=1.5)
-    with pytest.raises(TypeError, match="length"):
-        generate(network(), [1], 2.0)
+    for call, length in itertools.product((generate, stream, beam), (2.0, 0.0, False, True)):
+        with pytest.raises(TypeError, match=f"expected an integer, got length={length}"):
+            call(network(), [1], length)
     with pytest.raises(TypeError, match=r"prompt\[1\]='b'"):
         generate(network(), [1, "b"], 2)
     with pytest.raises(TypeError, match=r"prompt\[0\]=True"):
@@ -399,10 +407,82 @@ def test_a_model_with_other_parts_reads_by_itself():
     handle.remove()
     assert _plain(model)
     model.blocks[0].mlp.__class__ = Louder
+    assert_the_cache_changes_nothing(model)
+
+
+def assert_the_cache_changes_nothing(model):
     assert not _plain(model)
     for seed in range(3):
         one, other = (generate(model, [1], 8, seed=seed, cache=c) for c in (True, False))
         assert one == other
+
+
+def test_a_part_with_a_forward_of_its_own_reads_by_itself():
+    model = network()
+    before = generate(model, [1], 8)
+    part = model.blocks[1].mlp
+    part.forward = lambda x: -5 * type(part).forward(part, x)
+    assert_the_cache_changes_nothing(model)
+    assert generate(model, [1], 8) != before
+    del part.forward
+    assert _plain(model)
+    heads = model.blocks[0].attention.heads
+    model.blocks[0].attention.heads = lambda x, start=0: [3 * y for y in heads(x, start)]
+    assert_the_cache_changes_nothing(model)
+
+
+@pytest.mark.parametrize(
+    "register",
+    [
+        "register_module_forward_hook",
+        "register_module_forward_pre_hook",
+        "register_module_full_backward_hook",
+        "register_module_full_backward_pre_hook",
+    ],
+)
+def test_with_hooks_on_all_modules_a_model_reads_by_itself(register):
+    def louder(part, *values):
+        return 5 * values[-1] if "forward_hook" in register and isinstance(part, MLP) else None
+
+    model = network()
+    before = generate(model, [1], 8)
+    handle = getattr(torch_module, register)(louder)
+    try:
+        assert_the_cache_changes_nothing(model)
+        assert (generate(model, [1], 8) != before) == ("forward_hook" in register)
+    finally:
+        handle.remove()
+    assert _plain(model)
+
+
+@pytest.mark.parametrize(
+    "register",
+    [
+        "register_forward_hook",
+        "register_forward_pre_hook",
+        "register_full_backward_hook",
+        "register_full_backward_pre_hook",
+    ],
+)
+def test_with_a_hook_a_model_reads_by_itself(register):
+    model = network()
+    handle = getattr(model.blocks[1].mlp.up, register)(lambda *_: None)
+    assert_the_cache_changes_nothing(model)
+    handle.remove()
+    assert _plain(model)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_the_short_way_with_autocast(kind):
+    model = network(**kind)
+    tokens = torch.tensor([[1, 5, 2, 2]])
+    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+        cache, other = Cache(model.config), Cache(model.config)
+        read = reader(model, cache)
+        for t in range(4):
+            token = tokens[:, t : t + 1]
+            expected = model(token, other)[0, -1]
+            torch.testing.assert_close(read(token), expected, rtol=0.02, atol=0.02)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)

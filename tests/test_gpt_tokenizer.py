@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import tokenizers
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tiktoken import load
 
@@ -188,6 +188,7 @@ def test_merges_are_those_of_hugging_face() -> None:
     assert [token.decode() for token in BytePairs.train(text, 556).tokens[256:]] == theirs
 
 
+@example("\ud800")
 @given(st.text(st.characters(exclude_categories=())))  # lone halves of surrogate pairs, too
 def test_any_text_comes_back(text: str) -> None:
     assert TRAINED.decode(TRAINED.encode(text)) == text
@@ -202,6 +203,15 @@ def test_any_bytes_come_back(some: bytes) -> None:
 
 def test_bytes_that_are_no_text() -> None:
     assert TRAINED.decode("é".encode()[:1]) == "\ufffd"
+    half = "\ud800".encode("utf-8", "surrogatepass")
+    assert TRAINED.decode(half) == "\ud800"
+    assert TRAINED.decode(half + b"\xff") == "\ufffd" * 4
+
+
+@given(st.lists(st.integers(0, 2), max_size=12), st.integers(0, 2), st.integers(0, 2))
+def test_a_merge_is_a_replacement_in_a_text(tokens: list[int], a: int, b: int) -> None:
+    text = "".join(map(str, tokens)).replace(f"{a}{b}", "9")
+    assert bytepairs.merge(tokens, (a, b), 9) == list(map(int, text))
 
 
 @given(st.lists(st.integers(0, 599)))
@@ -220,6 +230,28 @@ def test_nothing_to_merge(text: str) -> None:
 def test_a_size_without_all_bytes() -> None:
     with pytest.raises(ValueError, match=r"expected size of 256 or more .* got 255"):
         BytePairs.train("text", 255)
+
+
+def test_a_size_that_is_no_integer_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"expected an integer, got size=300.5"):
+        BytePairs.train("text", 300.5)  # type: ignore[arg-type]
+
+
+def test_the_repr_is_short() -> None:
+    assert repr(TRAINED) == "<BytePairs of 600 tokens>"
+
+
+def test_lists_of_pairs_are_not_refused() -> None:
+    pairs = BytePairs([[97, 97], [256, 98]])  # type: ignore[arg-type]
+    assert pairs == BytePairs(((97, 97), (256, 98)))
+    assert hash(pairs) == hash(BytePairs(((97, 97), (256, 98))))
+    assert pairs.encode("aab") == [257]
+
+
+@pytest.mark.parametrize("merges", [((1, 2, 3),), (1, 2), ((1,),), ((1, 2.0),), ("ab",)])
+def test_merges_that_are_no_pairs_are_refused(merges) -> None:
+    with pytest.raises(ValueError, match="expected merges to be pairs of whole numbers, got"):
+        BytePairs(merges)
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from udl.data import _files
@@ -48,7 +49,7 @@ class Text:
     (True, 1.0)
     """
 
-    text: str
+    text: str = field(repr=False)
     provenance: Provenance
 
     @property
@@ -62,7 +63,8 @@ class Text:
         Parameters
         ----------
         validation : float, default 0.1
-            Share of the tail, between 0 and 1; neither part may be empty.
+            Share of the tail, between 0 and 1, rounded up to characters; neither part may be
+            empty.
 
         Returns
         -------
@@ -82,7 +84,8 @@ class Text:
         """
         if not 0 < validation < 1:
             raise ValueError(f"expected validation between 0 and 1, got {validation!r}")
-        cut = int(len(self.text) * (1 - validation))
+        # Less a bit, as 0.1 and its like are rounded: 0.8 of ten characters are eight.
+        cut = len(self.text) - math.ceil(len(self.text) * validation - 1e-9)
         if not 0 < cut < len(self.text):
             raise ValueError(
                 f"expected a text that can be cut, got {len(self.text)} characters with "

@@ -1,7 +1,7 @@
 """A GPT, built from its parts, trained, sampled and opened.
 
-The files are read in the order of the chapters: config, model, tokenizer, train, muon, sample,
-sizes, parallel, export.
+The files are read in the order of the chapters: config, tokenizer, bytepairs, gpt2, model,
+windows, recipe, muon, train, sample, reader, sizes, export, parallel.
 
 >>> import torch
 >>> _ = torch.manual_seed(0)

@@ -11,12 +11,14 @@ from __future__ import annotations
 import heapq
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from operator import index
 from typing import Any, SupportsIndex
+
+from udl._check import count as count_of
 
 WORDS = re.compile(r" ?[^\W\d_]+| ?\d+| ?(?:[^\w\s]|_)+|\s+?(?= ?\S)|\s+")
 Pair = tuple[int, int]
@@ -29,17 +31,22 @@ class BytePairs:
     Parameters
     ----------
     merges : tuple of (int, int)
-        The pairs of tokens that became one, in the order in which they did.
+        The pairs of tokens that became one, in the order in which they did. Lists of pairs, as
+        from JSON, become tuples.
 
     Raises
     ------
     ValueError
-        If a merge names a token that comes later, or a pair is there twice.
+        If a merge is no pair of integers or names a token that comes later, or a pair is there
+        twice.
 
     Notes
     -----
     Any text can be encoded, also one whose characters the training text did not have: its bytes
     in UTF-8 are tokens. A text cut within a character decodes to ``"\ufffd"`` in that place.
+
+    Each word is encoded once, in a time like its length times the merges in it. A text without
+    blanks is one long word, and slow.
 
     Examples
     --------
@@ -55,6 +62,7 @@ class BytePairs:
 
     def __post_init__(self) -> None:
         """See that each merge only needs tokens that are there."""
+        object.__setattr__(self, "merges", tuple(map(as_pair, self.merges)))
         for number, merged in enumerate(self.merges):
             if not 0 <= min(merged) <= max(merged) < 256 + number:
                 raise ValueError(
@@ -62,6 +70,10 @@ class BytePairs:
                 )
         if len(set(self.merges)) < len(self.merges):
             raise ValueError("expected each merge once, got a pair that is there twice")
+
+    def __repr__(self) -> str:
+        """Tell the number of tokens; thousands of merges would fill the screen."""
+        return f"<{type(self).__name__} of {self.size} tokens>"
 
     @classmethod
     def train(cls, text: str, size: int) -> BytePairs:
@@ -83,6 +95,8 @@ class BytePairs:
         ------
         ValueError
             If `size` is below 256.
+        TypeError
+            If `size` is no integer.
 
         Notes
         -----
@@ -96,6 +110,7 @@ class BytePairs:
         >>> BytePairs.train("aaabdaaabac", 257).merges
         ((97, 97),)
         """
+        count_of(size=size)
         if size < 256:
             raise ValueError(f"expected size of 256 or more (the bytes are there), got {size}")
         counted = Counter(_words(_bytes(text)))
@@ -174,7 +189,11 @@ class BytePairs:
         return tokens
 
     def decode(self, tokens: Iterable[SupportsIndex]) -> str:
-        """Return the text of tokens; bytes that are no UTF-8 become the sign for that."""
+        """Return the text of tokens; bytes that are no UTF-8 become the sign for that.
+
+        A lone half of a surrogate pair, which :meth:`encode` accepts, comes back, unless there are
+        other bytes that are no UTF-8: then it becomes such signs, too.
+        """
         data = self.decode_bytes(tokens)
         try:
             return data.decode("utf-8", "surrogatepass")
@@ -213,16 +232,27 @@ def merge(tokens: list[int], pair: Pair, new: int) -> list[int]:
     >>> merge([1, 1, 1, 2], (1, 1), 9)
     [9, 1, 2]
     """
+    first, second = pair
     merged: list[int] = []
-    place = 0
-    while place < len(tokens):
-        if tokens[place : place + 2] == list(pair):
+    place, last = 0, len(tokens) - 1
+    while place <= last:
+        if tokens[place] == first and place < last and tokens[place + 1] == second:
             merged.append(new)
             place += 2
         else:
             merged.append(tokens[place])
             place += 1
     return merged
+
+
+def as_pair(merge: Sequence[SupportsIndex]) -> Pair:
+    """Return a merge as two plain integers."""
+    try:
+        first, second = map(index, merge)
+    except (TypeError, ValueError):
+        message = f"expected merges to be pairs of whole numbers, got {merge!r:.40}"
+        raise ValueError(message) from None
+    return first, second
 
 
 def _bytes(text: str) -> bytes:

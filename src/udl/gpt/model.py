@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from udl._evaluating import evaluating
 from udl.gpt.config import Config
 
 EPSILON = 1e-5  # what norms add to the variance, or to the mean square
@@ -35,12 +36,19 @@ def causal_mask(
     tensor of shape (T, S)
         Minus infinity where the key is later than the query, whose exponential is zero; else zero.
 
+    Raises
+    ------
+    ValueError
+        If there are more queries than keys.
+
     Examples
     --------
     >>> causal_mask(2, 3)
     tensor([[0., 0., -inf],
             [0., 0., 0.]])
     """
+    if T > S:
+        raise ValueError(f"expected at most as many queries as keys, got T={T}, S={S}")
     return torch.full((T, S), -math.inf, dtype=dtype, device=device).triu(S - T + 1)
 
 
@@ -69,9 +77,14 @@ def attention(
     tensor of shape (B, H, T, D_q), tensor of shape (B, H, T, S)
         Outputs; weights, whose rows sum to one.
 
+    Raises
+    ------
+    ValueError
+        If it is causal, and there are more queries than keys.
+
     References
     ----------
-    Vaswani et al. 2017, section 3.2; UDL section 12.2.
+    Vaswani et al. 2017, section 3.2; UDL sections 12.2, 12.3.2 (scaling) and 12.7 (mask).
 
     Examples
     --------
@@ -104,7 +117,8 @@ def gather(
     T, S = q.shape[-2], k.shape[-2]
     if v.device.type == "cpu" and v.dtype == torch.bfloat16 and v.requires_grad and not dropout:
         return attention(q, k, v)[0]
-    mask = causal_mask(T, S, q.dtype, q.device) if 1 < T < S else None  # one query sees all keys
+    masked = 1 < T != S  # one query sees all keys
+    mask = causal_mask(T, S, q.dtype, q.device) if masked else None
     return F.scaled_dot_product_attention(
         q, k, v, attn_mask=mask, is_causal=1 < T == S, dropout_p=dropout
     )
@@ -122,10 +136,20 @@ class Rotation(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        pair = torch.arange(0, config.head_width, 2) / config.head_width  # (D_q/2,)
-        angles = torch.arange(config.context)[:, None] * 10000.0**-pair  # (context, D_q/2)
-        self.register_buffer("cos", angles.cos(), persistent=False)
-        self.register_buffer("sin", angles.sin(), persistent=False)
+        shape = (config.context, config.head_width // 2)
+        self.register_buffer("cos", torch.empty(shape), persistent=False)  # (context, D_q/2)
+        self.register_buffer("sin", torch.empty(shape), persistent=False)  # (context, D_q/2)
+        self.fill()
+
+    @torch.no_grad()
+    def fill(self) -> None:
+        """Compute the tables, on the device where they are."""
+        context, pairs = self.cos.shape
+        pair = torch.arange(pairs, device=self.cos.device) / pairs  # (D_q/2,)
+        position = torch.arange(context, device=self.cos.device)[:, None]  # (context, 1)
+        angles = position * 10000.0**-pair  # (context, D_q/2)
+        self.cos.copy_(angles.cos())
+        self.sin.copy_(angles.sin())
 
     def forward(self, x: Float[Tensor, "*N T D_q"], start: int) -> Float[Tensor, "*N T D_q"]:
         """Turn the queries or keys of the T tokens from position `start` on."""
@@ -265,22 +289,29 @@ class GPT(nn.Module):
         self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.layers))
         self.norm = norm(config)
         self.head = nn.Linear(config.width, config.vocabulary, bias=False)
-        if config.tied:
-            self.head.weight = self.embed.weight
         self.initialize()
 
     @torch.no_grad()
     def initialize(self) -> None:
         r"""Draw the parameters anew; biases become zero, and the gains of norms one.
 
-        As GPT-2 did: matrices and embeddings have a standard deviation of 0.02. What a block adds
-        to the stream is divided by :math:`\sqrt{2L}`, as 2 L parts add to it (Radford et al. 2019,
-        section 2.3).
+        As GPT-2 did: matrices and embeddings have a standard deviation of 0.02. (GPT-2 drew its
+        positions with 0.01; here they are like the rest.) What a block adds to the stream is
+        divided by :math:`\sqrt{2L}`, as 2 L parts add to it (Radford et al. 2019, section 2.3).
 
         From zero: a block adds nothing at first, and a head of its own finds all tokens equally
         likely. The other matrices keep half the size of what they are given, and the embedding, if
         the head does not share it, has a standard deviation of one.
+
+        Also ties the head, if it shares the embedding's matrix, and fills the tables of rotary
+        positions. Both are lost where a model from the meta device gets memory: after
+        ``to_empty`` call this, also if weights are loaded next.
         """
+        if self.config.tied:
+            self.head.weight = self.embed.weight
+        for part in self.modules():
+            if isinstance(part, Rotation):
+                part.fill()
         D, L, zero = self.config.width, self.config.layers, self.config.initialization == "zero"
         for name, parameter in self.named_parameters():
             adds = name.endswith(("attention.out.weight", "mlp.down.weight"))
@@ -300,9 +331,9 @@ class GPT(nn.Module):
         x: Tensor = self.embed(tokens)  # (B, T, D)
         if self.positions is not None:
             x = x + self.positions.weight[start : start + tokens.shape[1]]  # (B, T, D) + (T, D)
-        kind = x.device.type
-        if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
-            x = x.to(torch.get_autocast_dtype(kind))  # the stream in 16 bits too: less to move
+        if _autocast(x.device.type):
+            dtype = torch.get_autocast_dtype(x.device.type)
+            x = x.to(dtype)  # the stream in 16 bits too: less to move
         x = self.dropout(x)  # (B, T, D)
         return x
 
@@ -326,10 +357,10 @@ class GPT(nn.Module):
         Raises
         ------
         ValueError
-            If there are more tokens than the context has room for, or another number of texts
-            than in the cache.
+            If there are more tokens than the context has room for, or the cache is for another
+            number of texts, another config or another type of numbers.
         """
-        _fits(tokens, cache, self.config)
+        _fits(self, tokens, cache)
         start = 0 if cache is None else cache.length
         x = self.stream(tokens, start)  # (B, T, D)
         for block in self.blocks:
@@ -340,8 +371,14 @@ class GPT(nn.Module):
         return logits
 
 
-def _fits(tokens: Tensor, cache: "Cache | None", config: Config) -> None:
-    """Refuse tokens that have no place in the context, or not in this cache."""
+def _autocast(device: str) -> bool:
+    """Return whether PyTorch chooses the type of numbers for each operation, on this device."""
+    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+
+
+def _fits(model: GPT, tokens: Tensor, cache: "Cache | None") -> None:
+    """Refuse tokens that have no place in the context or the cache, and a cache of no use."""
+    config, weight = model.config, model.embed.weight
     if tokens.ndim != 2:
         raise ValueError(f"expected tokens of shape (B, T), got shape {tuple(tokens.shape)}")
     B, T = tokens.shape
@@ -349,8 +386,19 @@ def _fits(tokens: Tensor, cache: "Cache | None", config: Config) -> None:
     if start + T > config.context:
         before = f" after {start} in the cache" if start else ""
         raise ValueError(f"expected at most context={config.context} tokens, got {T}{before}")
-    if cache is not None and cache.keys.shape[1] != B:
+    if cache is None:
+        return
+    if cache.keys.shape[1] != B:
         raise ValueError(f"expected {cache.keys.shape[1]} texts as in the cache, got {B}")
+    shape = (config.layers, B, config.heads, config.context, config.head_width)
+    if cache.keys.shape != shape:
+        raise ValueError(
+            f"expected a cache for this config, of shape {shape}, got {tuple(cache.keys.shape)}"
+        )
+    if cache.keys.dtype != weight.dtype and not _autocast(weight.device.type):
+        raise ValueError(
+            f"expected a cache of {weight.dtype} as the model, got {cache.keys.dtype}"
+        )
 
 
 class Cache:
@@ -416,14 +464,19 @@ def attention_maps(model: GPT, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "L B
     Parameters
     ----------
     model : GPT
-        In evaluation mode.
+        In any mode; it reads in evaluation mode, and has its mode back afterwards.
     tokens : tensor of shape (B, T)
         What it reads.
 
     Returns
     -------
     tensor of shape (L, B, H, T, T)
-        Row t tells where token t gathers from; it sums to one.
+        Row t tells where token t gathers from; it sums to one. No gradient flows through.
+
+    Raises
+    ------
+    ValueError
+        If there are more tokens than the context has room for.
 
     Examples
     --------
@@ -431,13 +484,15 @@ def attention_maps(model: GPT, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "L B
     >>> attention_maps(model, torch.tensor([[0, 3, 1]])).shape
     torch.Size([2, 1, 4, 3, 3])
     """
-    x = model.stream(tokens)  # (B, T, D)
+    _fits(model, tokens, None)
     maps = []
-    for block in model.blocks:
-        assert isinstance(block, Block)
-        q, k, v = block.attention.heads(block.norm1(x))  # (B, H, T, D_q) each
-        maps.append(attention(q, k, v)[1])  # (B, H, T, T)
-        x = block(x)  # (B, T, D)
+    with evaluating(model):
+        x = model.stream(tokens)  # (B, T, D)
+        for block in model.blocks:
+            assert isinstance(block, Block)
+            q, k, v = block.attention.heads(block.norm1(x))  # (B, H, T, D_q) each
+            maps.append(attention(q, k, v)[1])  # (B, H, T, T)
+            x = block(x)  # (B, T, D)
     return torch.stack(maps)  # (L, B, H, T, T)
 
 
@@ -458,10 +513,22 @@ def next_token_loss(
     tensor of one number
         Mean of -log p(target). The logarithm of V is what a model without a clue has.
 
+    Raises
+    ------
+    ValueError
+        If there is not one target for each row of the logits, or none at all.
+
     Examples
     --------
     >>> next_token_loss(torch.zeros(1, 3, 8), torch.tensor([[0, 5, 7]]))  # log 8
     tensor(2.0794)
     """
+    if targets.shape != logits.shape[:-1]:
+        raise ValueError(
+            "expected one target for each row of the logits, "
+            f"got targets.shape={tuple(targets.shape)}, logits.shape={tuple(logits.shape)}"
+        )
+    if not targets.numel():
+        raise ValueError(f"expected at least one token, got targets.shape={tuple(targets.shape)}")
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))  # a sum needs 32 bits
-    return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten().long())

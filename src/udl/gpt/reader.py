@@ -11,6 +11,7 @@ from functools import partial
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules import module as torch_module
 
 from udl.gpt.model import EPSILON, GPT, MLP, Attention, Block, Cache, RMSNorm, Rotation
 
@@ -18,6 +19,8 @@ _KNOWN = {
     *(GPT, Block, Attention, MLP, Rotation, RMSNorm),
     *(nn.ModuleList, nn.Embedding, nn.Linear, nn.LayerNorm, nn.Dropout, nn.Identity),
 }
+_METHODS = {"forward", "heads", "stream"}  # what an instance must not have of its own
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": partial(F.gelu, approximate="tanh"),
     "gelu_erf": F.gelu,
@@ -43,7 +46,7 @@ def reader(model: GPT, cache: Cache) -> Read:
 
     Notes
     -----
-    A model with parts of other classes, or with hooks, reads by itself.
+    A model with parts of other classes, with methods of its own, or with hooks reads by itself.
 
     Examples
     --------
@@ -74,8 +77,11 @@ def reader(model: GPT, cache: Cache) -> Read:
 
 def _plain(model: GPT) -> bool:
     """Return whether the model has no part that the short way would not know of."""
-    return model.config.activation in _ACTIVATIONS and all(
-        type(part) in _KNOWN and not (part._forward_hooks or part._forward_pre_hooks)
+    everywhere = any(getattr(torch_module, f"_global{name}") for name in _HOOKS)
+    return not everywhere and all(
+        type(part) in _KNOWN
+        and _METHODS.isdisjoint(vars(part))
+        and not any(getattr(part, name) for name in _HOOKS)
         for part in model.modules()
     )
 
@@ -86,10 +92,11 @@ def _linear(layer: nn.Linear) -> Callable[[Tensor], Tensor]:
 
 def _norm(layer: nn.LayerNorm | RMSNorm) -> Callable[[Tensor], Tensor]:
     shape, weight, eps = list(layer.normalized_shape), layer.weight, layer.eps
-    if isinstance(layer, RMSNorm):
-        return partial(F.rms_norm, normalized_shape=shape, weight=weight, eps=eps)
-    bias = layer.bias
-    return partial(F.layer_norm, normalized_shape=shape, weight=weight, bias=bias, eps=eps or 0.0)
+    if isinstance(layer, RMSNorm):  # the gain follows the stream, as in the model
+        return lambda x: F.rms_norm(x, shape, weight.to(x.dtype), eps)
+    return partial(
+        F.layer_norm, normalized_shape=shape, weight=weight, bias=layer.bias, eps=layer.eps
+    )
 
 
 def _one(model: GPT, cache: Cache) -> Read:

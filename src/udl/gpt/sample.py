@@ -54,8 +54,9 @@ def shape(
     Raises
     ------
     ValueError
-        If the temperature is negative or not finite, top_k is below 1, top_p is not in (0, 1], or
-        a row of the logits has NaN, plus infinity, or nothing but minus infinity.
+        If the temperature is negative or not finite, top_k is below 1, top_p is not in (0, 1],
+        there are no tokens (V = 0), or a row of the logits has NaN, plus infinity, or nothing but
+        minus infinity.
 
     Notes
     -----
@@ -77,6 +78,9 @@ def shape(
     (tensor([1., 0., 0.]), tensor([1., 0., 0.]))
     """
     _check_choices(temperature, top_k, top_p)
+    if not logits.ndim or not logits.shape[-1]:
+        got = tuple(logits.shape)
+        raise ValueError(f"expected logits of at least one token, got logits.shape={got}")
     if logits.dtype not in (torch.float32, torch.float64):
         logits = logits.float()
     highest = logits.amax(-1, keepdim=True)  # (..., 1)
@@ -279,7 +283,7 @@ def beam(model: GPT, prompt: Prompt, length: int, *, beams: int = 4) -> Beam:
     >>> greedy, best = beam(model, [0, 3], 4, beams=1), beam(model, [0, 3], 4, beams=5**4)
     >>> greedy.tokens == generate(model, [0, 3], 4, temperature=0)
     True
-    >>> best.log_probability >= greedy.log_probability
+    >>> best.log_probability > greedy.log_probability - 1e-6  # but for rounding
     True
     """
     start = _check_prompt(model, prompt, length)
@@ -372,7 +376,7 @@ def _check_choices(temperature: float | int, top_k: int | None, top_p: float | i
 
 def _check_prompt(model: GPT, prompt: Prompt, length: int) -> list[int]:
     """Return the tokens of the prompt as a list."""
-    if length != 0:
+    if isinstance(length, bool) or length != 0 or not isinstance(length, int | np.integer):
         count(length=length)
     if isinstance(prompt, Tensor):
         if prompt.ndim != 1:

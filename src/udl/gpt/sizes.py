@@ -14,7 +14,7 @@ def parameters(config: Config) -> dict[str, int]:
     r"""Return how many parameters a model has, by part.
 
     With biases and layer norms, a block has :math:`12 D^2 + 13 D`: four matrices of D x D in
-    attention, and two of D x 4C in the MLP.
+    attention, and two of D x 4D in the MLP.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class TrainingFlops(NamedTuple):
     """What training costs, by two counts."""
 
     rule: int
-    """6 N n: N parameters of any kind, n tokens."""
+    """6 N n: N parameters, embeddings included; n tokens."""
     counted: int
     """By :func:`flops_per_token`, attention included."""
 
@@ -107,6 +107,11 @@ def training_flops(config: Config, tokens: int | float) -> TrainingFlops:
     -------
     TrainingFlops
         The rule of thumb 6 N n, and the count with attention.
+
+    Notes
+    -----
+    Kaplan et al. leave the embeddings out of N; here N counts all parameters. In a large model
+    the difference is small.
 
     References
     ----------
@@ -161,8 +166,9 @@ def memory(
     A block keeps about 16 D numbers for each token: its norms' inputs and outputs (4 D), queries,
     keys and values (3 D), what attention gathered (D), and the MLP before and after its activation
     (8 D). The T x T attention weights are not kept: ``scaled_dot_product_attention`` computes them
-    again. Options may keep more; recomputing activations would keep less. The head keeps its
-    input twice, and the logits, whose probabilities the loss keeps in float32.
+    again. Options may keep more; recomputing activations would keep less. The last norm and the
+    head keep their inputs (2 D). The loss keeps the logarithms of V probabilities in float32, and
+    nothing keeps the logits.
 
     References
     ----------
@@ -185,7 +191,7 @@ def memory(
         choices = ", ".join(map(repr, states))
         raise ValueError(f"expected one of {choices}, got optimizer={optimizer!r}")
     tokens = batch * config.context
-    kept = (16 * L * D + 2 * D + V) * activation_bytes + 4 * V
+    kept = (16 * L * D + 2 * D) * activation_bytes + 4 * V
     training = {
         "weights": N * weight_bytes,
         "gradients": N * weight_bytes,
@@ -220,6 +226,16 @@ class Hardware:
         The number format of the peak.
     source : str
         Where the numbers are from.
+
+    Raises
+    ------
+    ValueError
+        If a number is not positive.
+
+    Examples
+    --------
+    >>> HARDWARE["H100"].flops_per_second / HARDWARE["A100"].flops_per_second > 3
+    True
     """
 
     name: str
@@ -228,6 +244,11 @@ class Hardware:
     memory: float
     precision: str
     source: str
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no processor has."""
+        for name in ("flops_per_second", "bytes_per_second", "memory"):
+            positive(**{name: getattr(self, name)})
 
 
 HARDWARE = {
@@ -271,6 +292,8 @@ def training_time(
     ------
     ValueError
         If a number is not positive, or the utilization above 1.
+    TypeError
+        If `hardware` is something else, as its name alone.
 
     Examples
     --------
@@ -278,6 +301,7 @@ def training_time(
     >>> print(f"{years:.0f} V100 years at the very best")
     80 V100 years at the very best
     """
+    _check_hardware(hardware)
     positive(flops=float(flops), utilization=float(utilization))
     count(devices=devices)
     if utilization > 1:
@@ -298,7 +322,14 @@ def utilization(flops_per_second: float | int, hardware: Hardware) -> float:
     Returns
     -------
     float
-        Between 0 and 1.
+        Between 0 and 1. It is not cut off: above 1, something was counted or timed wrong.
+
+    Raises
+    ------
+    ValueError
+        If the number is not positive.
+    TypeError
+        If `hardware` is something else, as its name alone.
 
     References
     ----------
@@ -309,5 +340,11 @@ def utilization(flops_per_second: float | int, hardware: Hardware) -> float:
     >>> round(utilization(400e12, HARDWARE["H100"]), 2)
     0.4
     """
+    _check_hardware(hardware)
     positive(flops_per_second=float(flops_per_second))
     return flops_per_second / hardware.flops_per_second
+
+
+def _check_hardware(hardware: Hardware) -> None:
+    if not isinstance(hardware, Hardware):
+        raise TypeError(f"expected a Hardware, as one of HARDWARE, got hardware={hardware!r}")

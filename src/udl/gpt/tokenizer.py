@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol, SupportsIndex, runtime_checkable
 
-from udl.gpt.bytepairs import BytePairs, Pair, known
+from udl.gpt.bytepairs import BytePairs, as_pair, known
 from udl.gpt.gpt2 import GPT2, gpt2_encoding
 
 __all__ = ["GPT2", "BytePairs", "Characters", "Tokenizer", "from_dict", "gpt2_encoding"]
@@ -125,7 +125,7 @@ def from_dict(plain: Mapping[str, Any]) -> Tokenizer:
         case {"kind": "characters", "alphabet": str(alphabet), **rest} if not rest:
             return Characters(alphabet)
         case {"kind": "byte pairs", "merges": list(merges), **rest} if not rest:
-            return BytePairs(tuple(_pair(merge) for merge in merges))
+            return BytePairs(tuple(map(as_pair, merges)))
         case {"kind": "gpt2", **rest} if not rest:
             return gpt2_encoding()
     shown = ", ".join(f"{key}={value!r:.40}" for key, value in plain.items())
@@ -133,10 +133,3 @@ def from_dict(plain: Mapping[str, Any]) -> Tokenizer:
         "expected kind='characters' with alphabet, kind='byte pairs' with merges, or "
         f"kind='gpt2', got {shown or 'nothing'}"
     )
-
-
-def _pair(merge: object) -> Pair:
-    match merge:
-        case [int(first), int(second)]:
-            return first, second
-    raise ValueError(f"expected merges to be pairs of whole numbers, got {merge!r:.40}")
