@@ -1,6 +1,7 @@
 """The program: what it prints and leaves, how it says no, and how it stops."""
 
 import contextlib
+import functools
 import os
 import pty
 import re
@@ -14,6 +15,8 @@ import termios
 import click
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from udl import cli, gpt
 from udl.cli import _pieces, main
@@ -189,6 +192,38 @@ def test_a_model_that_is_not_there(tmp_path, capsys):
         assert "expected a trained model, got no file" in refused(capsys)
 
 
+def test_nothing_that_is_there_is_lost(text, tmp_path, capsys):
+    out = tmp_path / "model"
+    out.mkdir()
+    for name, content in [
+        ("run.json", b'{"mine": 1}'),
+        ("best.pt", b"best"),
+        ("step-00000004", None),
+    ]:
+        path = out / name
+        path.mkdir() if content is None else path.write_bytes(content)
+        for options, message in [([], "add --resume"), (["--resume"], "run")]:
+            assert train(text, out, *options) == 2
+            assert message in refused(capsys)
+        path.rmdir() if content is None else path.unlink()
+    assert list(out.iterdir()) == []
+
+
+def test_export_takes_no_other_files_place(folder, tmp_path, capsys):
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    other = tmp_path / "thesis.txt"
+    other.write_text("mine")
+    capsys.readouterr()
+    for file in (other, tmp_path, *folder.iterdir()):
+        assert main(["gpt", "export", str(folder), str(file)]) == 2
+        assert file == tmp_path or "expected a" in refused(capsys)
+        capsys.readouterr()
+    assert other.read_text() == "mine"
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    for _ in range(2):  # its own it may write again
+        assert main(["gpt", "export", str(folder), str(tmp_path / "a.bin")]) == 0
+
+
 def test_a_checkpoint_of_something_else(text, tmp_path, capsys):
     out = tmp_path / "model"
     assert train(text, out) == 0
@@ -237,6 +272,20 @@ def test_resume_goes_on(text, tmp_path, capsys, monkeypatch):
     assert "lowest validation loss" in capsys.readouterr().out
 
 
+def test_resume_needs_no_options(text, tmp_path, capsys):
+    out = tmp_path / "model"
+    options = ["--tokens", "260", "--preset", "nanogpt-cpu", "--seed", "2"]
+    assert train(text, out, *options) == 0
+    kept = {path.name: path.read_bytes() for path in out.iterdir()}
+    capsys.readouterr()
+    again = ["gpt", "train", str(text), "--out", str(out), "--resume", "--device", "cpu"]
+    assert main(again) == 0
+    assert "260 different tokens" in capsys.readouterr().out
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == kept
+    assert main([*again, "--steps", "7"]) == 2
+    assert "recipe.steps = 7, got 6" in refused(capsys)
+
+
 def test_resume_without_a_beginning_begins(text, tmp_path, capsys):
     assert train(text, tmp_path / "model", "--resume") == 0
     assert "nothing to resume" in capsys.readouterr().out
@@ -257,10 +306,18 @@ def test_bad_usage_is_explained(text, tmp_path, capsys):
     assert "expected characters, gpt2 or a number" in refused(capsys)
 
 
+def _no_memory():
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**50)
+    return caught.value
+
+
 def test_what_fails_on_the_way_is_one_line(text, tmp_path, capsys, monkeypatch):
     for error, message in [
         (NonFiniteLoss(1, 2, float("nan"), advice="lower it"), "nan"),
         (torch.OutOfMemoryError("CUDA out of memory.\nTried"), "try a smaller --batch"),
+        (MemoryError(), "try a smaller --batch"),
+        (_no_memory(), "try a smaller --batch"),
     ]:
 
         def fail(*_, error=error, **__):
@@ -296,6 +353,26 @@ def test_each_option_says_what_it_does():
         for parameter in command.params:
             if isinstance(parameter, click.Option):
                 assert parameter.help, f"{command.name} {parameter.name}"
+
+
+@given(st.binary(max_size=60))
+def test_pieces_are_the_whole_text(data):
+    pairs = _chinese()
+    for known in (pairs.encode_bytes(data), list(data)):
+        expected = data.decode("utf-8", "replace")
+        assert "".join(_pieces(pairs, iter(known))) == expected
+
+
+@given(st.text("日本語中文 a。", max_size=30))
+def test_pieces_of_chinese_are_the_whole_text(text):
+    tokens = _chinese().encode(text)
+    assert "".join(_pieces(_chinese(), iter(tokens))) == _chinese().decode(tokens) == text
+
+
+@functools.cache
+def _chinese():
+    """Return byte pairs that end within characters, too."""
+    return gpt.BytePairs.train("日本語の文、中文。中日文语言" * 3 + "曰末詬乊丬", 290)
 
 
 def test_a_character_in_parts_waits_until_it_is_whole():
@@ -380,6 +457,19 @@ def test_sample_ends_with_the_one_who_reads(folder):
         err = process.stderr.read()
         assert process.wait(timeout=60) != 0
     assert "Traceback" not in err
+
+
+def test_train_goes_on_when_nobody_reads(text, tmp_path):
+    out = tmp_path / "model"
+    options = ["gpt", "train", text, "--out", out, "--device", "cpu", *QUICK]
+    options[options.index("--steps") + 1] = "60"
+    with start(*options) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        err = process.stderr.read()
+        assert process.wait(timeout=60) == 0
+    assert err == ""
+    assert len(gpt.load(out, "last").history) == 20
 
 
 def test_a_terminal_gets_a_bar(text, tmp_path):

@@ -18,8 +18,8 @@ from torch.distributed.checkpoint.metadata import ChunkStorageMetadata, TensorSt
 
 from udl.gpt import Config, parallel
 from udl.gpt.recipe import Recipe
-from udl.gpt.train import fit
-from udl.train import CheckpointError
+from udl.gpt.train import fit, load
+from udl.train import CheckpointError, NonFiniteLoss
 
 TOKENS = torch.randint(11, (500,), generator=torch.Generator().manual_seed(0))
 CONFIG = Config(11, 8, 2, 2, 16)
@@ -197,6 +197,8 @@ def test_resuming_changes_nothing(shard: bool, tmp_path: Path, monkeypatch) -> N
         ({"batch": 7}, "expected a batch for 2 processes, got batch=7"),
         ({"accumulate": 2}, "accumulate=1, got 2"),
         ({"optimizer": "muon"}, "Muon needs whole matrices"),
+        ({"precision": "float16"}, "got precision='float16', compile=False"),
+        ({"compile": True}, "got precision='auto', compile=True"),
     ],
 )
 def test_recipes_for_one_process_only(changes, message: str, tmp_path: Path, monkeypatch) -> None:
@@ -214,6 +216,61 @@ def test_the_folder_of_another_run(tmp_path: Path) -> None:
         trained(tmp_path, Recipe(steps=3, batch=2))
     with pytest.raises(CheckpointError, match="got another config and recipe"):
         trained(tmp_path, Recipe(steps=3, batch=2), Config(12, 8, 2, 2, 16))
+
+
+def test_folders_of_the_two_ways_to_train_are_told_apart(tmp_path: Path) -> None:
+    trained(tmp_path / "parallel", Recipe(steps=2, batch=2))
+    with pytest.raises(CheckpointError, match=r"udl.gpt.fit, got one of udl.gpt.parallel"):
+        load(tmp_path / "parallel")
+    recipe = Recipe(steps=2, batch=2, precision="float32")
+    fit(CONFIG, TOKENS, recipe, folder=tmp_path / "fit", device="cpu", progress=False)
+    with pytest.raises(CheckpointError, match=r"format 'udl.gpt.parallel 1', got another"):
+        trained(tmp_path / "fit", Recipe(steps=2, batch=2))
+    (tmp_path / "fit" / "run.json").unlink()
+    with pytest.raises(CheckpointError, match=r"run.json is missing or damaged"):
+        trained(tmp_path / "fit", Recipe(steps=2, batch=2))
+    path = tmp_path / "parallel" / "run.json"
+    damaged = path.read_text(encoding="utf-8").replace('"width": 16', '"width": 17')
+    for content in (damaged, "{", "[]", None):
+        path.unlink() if content is None else path.write_text(content, encoding="utf-8")
+        with pytest.raises(CheckpointError, match=r"run.json"):
+            parallel.load(tmp_path / "parallel")
+
+
+def test_a_loss_that_explodes_leaves_no_checkpoint(tmp_path: Path, monkeypatch) -> None:
+    calls, inner = [], parallel.next_token_loss
+
+    def exploding(*arguments: torch.Tensor) -> torch.Tensor:
+        calls.append(None)
+        return inner(*arguments) * (float("nan") if len(calls) == 7 else 1.0)
+
+    monkeypatch.setattr(parallel, "next_token_loss", exploding)
+    with pytest.raises(NonFiniteLoss, match="the loss is nan in epoch 2, batch 3"):
+        trained(tmp_path)
+    assert [path.name for path in parallel.checkpoints(tmp_path)] == ["step-00000004"]
+
+
+def test_each_process_has_its_own_dropout(tmp_path: Path, monkeypatch) -> None:
+    seeds, inner = [], torch.manual_seed
+    monkeypatch.setattr(torch, "manual_seed", lambda seed: seeds.append(seed) or inner(seed))
+
+    def stop(*_: torch.Tensor) -> torch.Tensor:
+        raise InterruptedError
+
+    monkeypatch.setattr(parallel, "next_token_loss", stop)
+    monkeypatch.setattr(parallel, "spread", lambda model, device, shard: model)
+    with parallel.processes() as device:
+        monkeypatch.setattr(dist, "get_world_size", lambda *_: 2)
+        for rank in (0, 1):
+            monkeypatch.setattr(dist, "get_rank", lambda *_, rank=rank: rank)
+            trained_here = tmp_path / str(rank)
+            if rank:  # only the first process writes it
+                trained_here.mkdir()
+                (trained_here / "run.json").write_bytes((tmp_path / "0/run.json").read_bytes())
+            with pytest.raises(InterruptedError):
+                parallel.train(CONFIG, TOKENS, replace(RECIPE, seed=5), trained_here, device)
+        monkeypatch.undo()
+    assert seeds == [5, 5, 5, 6]
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import math
 import os
+import pickle
 import random
 import signal
 import subprocess
@@ -129,6 +130,11 @@ def test_validation_windows_cover_the_text_once(N, context):
     assert 0 <= N - 1 - y.numel() < context
 
 
+def test_windows_of_no_batches():
+    with pytest.raises(ValueError, match="at least 1, got total=0"):
+        gpt.Windows(torch.arange(20), 2, batch=1, steps=1, total=0)
+
+
 def test_windows_refuse_a_text_with_two_axes():
     with pytest.raises(ValueError, match=r"tokens of shape \(N,\), got shape \(3, 4\)"):
         gpt.Windows(torch.ones(3, 4), 2, batch=1, steps=1)
@@ -154,6 +160,8 @@ def test_windows_refuse_a_text_with_two_axes():
         ({"warmup": 100}, "a share between 0 and 1, got warmup=100"),
         ({"final": -0.1}, "a share between 0 and 1, got final=-0.1"),
         ({"weight_decay": -1.0}, "of at least 0, got weight_decay=-1.0"),
+        ({"seed": -1}, r"an integer in \[0, 2\^63\), got seed=-1"),
+        ({"seed": 2**63}, r"an integer in \[0, 2\^63\), got seed=9223372036854775808"),
         ({"betas": (0.9, 1.0)}, r"two numbers in \[0, 1\), got betas=\(0.9, 1.0\)"),
     ],
 )
@@ -166,9 +174,22 @@ def test_recipes_are_plain_and_come_back():
     for one in gpt.RECIPES.values():
         plain = json.loads(json.dumps(one.to_dict()))
         assert gpt.Recipe.from_dict(plain) == one
+    plain = SHORT.to_dict()
+    with pytest.raises(ValueError, match="only fields of a recipe, got also surprise"):
+        gpt.Recipe.from_dict({**plain, "surprise": 1})
+    del plain["betas"], plain["alpha"]
+    with pytest.raises(ValueError, match="all fields of a recipe, got none for alpha, betas"):
+        gpt.Recipe.from_dict(plain)
     with pytest.raises(dataclasses.FrozenInstanceError):
         SHORT.steps = 3
     assert set(gpt.RECIPES) <= set(gpt.PRESETS)
+
+
+def test_recipes_refuse_other_types():
+    assert recipe(betas=[0.8, 0.9]) == recipe(betas=(0.8, 0.9))
+    for seed in (0.5, True, "0"):
+        with pytest.raises(TypeError, match="expected an integer, got seed="):
+            recipe(seed=seed)
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "linear"])
@@ -203,6 +224,21 @@ def test_bfloat16_is_chosen_where_it_is_quicker(monkeypatch):
     assert chosen == ["bfloat16", "float32"]
 
 
+def test_a_busy_moment_does_not_choose_the_precision(monkeypatch):
+    """The first five calls are slow, whichever they are of."""
+    calls = []
+
+    def linear(a, b):
+        calls.append(a.dtype)
+        time.sleep(3e-3 if len(calls) <= 5 else 1e-4 if a.dtype == torch.bfloat16 else 1e-3)
+
+    monkeypatch.setattr(sys.modules["udl.gpt.recipe"], "linear", linear)
+    quicker_on_cpu.cache_clear()
+    assert quicker_on_cpu(8, 8) == "bfloat16"
+    quicker_on_cpu.cache_clear()
+    assert calls[:4] == [torch.float32, torch.bfloat16] * 2  # in turns
+
+
 # Muon
 
 
@@ -222,6 +258,49 @@ def test_orthogonalize_keeps_the_singular_vectors(shape):
             s = 3.4445 * s - 4.7750 * s**3 + 2.0315 * s**5
         np.testing.assert_allclose(o.numpy(), U * s @ V, atol=1e-9)
         assert np.all((s > 0.6) & (s < 1.3))
+
+
+def test_orthogonalize_of_spread_singular_values():
+    """What the docstring says: from 0.003 of the norm on they come near 1, below they grow."""
+    generator = torch.Generator().manual_seed(2)
+    U, V = (torch.linalg.qr(torch.randn(40, 40, generator=generator).double())[0] for _ in "UV")
+    s = torch.logspace(-6, 0, 40, dtype=torch.float64)
+    s = s / s.square().sum().sqrt()
+    turned = (U.mT @ gpt.orthogonalize(U * s @ V) @ V.mT).diagonal()
+    large = s > 0.003
+    assert 5 < large.sum() < 35
+    assert turned[large].min() > 0.68
+    assert turned[large].max() < 1.21
+    assert turned[~large].max() < 1.21
+    assert turned[:5].numpy() == pytest.approx(3.4445**5 * s[:5].numpy(), rel=1e-3)
+
+
+def test_orthogonalize_of_tiny_gradients():
+    G = torch.randn(4, 6, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(gpt.orthogonalize(1e-6 * G), gpt.orthogonalize(G))
+
+
+def test_orthogonalize_refuses_vectors():
+    with pytest.raises(ValueError, match=r"expected matrices, got shape \(3,\)"):
+        gpt.orthogonalize(torch.ones(3))
+
+
+def test_muon_computes_in_the_type_that_was_asked_for(monkeypatch):
+    asked = []
+
+    def noted(matrices, *, steps, dtype):
+        asked.append(dtype)
+        return matrices
+
+    monkeypatch.setattr(sys.modules["udl.gpt.muon"], "orthogonalize", noted)
+    for dtype in (None, torch.bfloat16):
+        weight = nn.Parameter(torch.ones(2, 2))
+        weight.grad = torch.ones(2, 2)
+        gpt.Muon([weight], dtype=dtype).step()
+    for precision in ("float32", "bfloat16"):
+        gpt.fit(TINY, TEXT, recipe(steps=1, optimizer="muon", precision=precision))
+    assert asked[:2] == [None, torch.bfloat16]
+    assert set(asked[2:]) == {torch.float32, torch.bfloat16}
 
 
 def test_orthogonalize_of_nothing():
@@ -335,6 +414,31 @@ def test_muon_goes_on_from_a_state():
     assert same(whole, again)
 
 
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda both: pickle.loads(pickle.dumps(both))])
+def test_muon_can_be_copied(again):
+    model = tower()
+    optimizer = gpt.Muon(*parts_of(model), lr=0.05, dtype=torch.bfloat16, others_lr=1e-2)
+    descend(model, [optimizer], 3)
+    other, copied = again((model, optimizer))
+    descend(model, [optimizer], 3)
+    assert not same(model, other)
+    descend(other, [copied], 3)
+    assert same(model, other)
+
+
+def test_muon_has_no_hidden_decay_and_no_later_groups():
+    hidden, rest = parts_of(tower())
+    optimizer = gpt.Muon(hidden, [{"params": rest[:1], "weight_decay": 0.5}, {"params": rest[1:]}])
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.0, 0.5, 0.0]
+    with pytest.raises(ValueError, match="when Muon is made, got a group later"):
+        optimizer.add_param_group({"params": [nn.Parameter(torch.ones(2))]})
+
+
+def test_muon_refuses_unknown_options():
+    with pytest.raises(TypeError, match="surprise"):
+        gpt.Muon([torch.ones(2, 2)], surprise=1)
+
+
 def test_muon_takes_a_closure():
     model = tower()
     hidden, rest = parts_of(model)
@@ -352,6 +456,7 @@ def test_muon_takes_a_closure():
 @pytest.mark.parametrize(
     ("options", "match"),
     [
+        ({"matrices": []}, "at least one matrix, got none"),
         ({"matrices": [torch.ones(3)]}, r"expected matrices, got one of shape \(3,\)"),
         ({"lr": 0.0}, "a positive number, got lr=0.0"),
         ({"others_lr": -1.0}, "a positive number, got others_lr=-1.0"),
@@ -572,18 +677,62 @@ def test_resume_refuses_another_run(tmp_path):
     assert same(whole.model, gpt.load(tmp_path, "last").model)
 
 
-def test_a_new_run_takes_the_place_of_an_old_one(tmp_path):
+def _stop(now):
+    raise RuntimeError("stop")
+
+
+def test_a_folder_with_a_training_is_not_for_another(tmp_path):
     gpt.fit(TINY, TEXT, SHORT, folder=tmp_path)
-    wide = dataclasses.replace(TINY, width=32)
+    for name in ("run.json", "best.pt", "last.pt"):  # whatever is left of it
+        before = states(tmp_path)
+        with pytest.raises(train.CheckpointError, match=r"resume=True.*another folder"):
+            gpt.fit(TINY, TEXT, SHORT, folder=tmp_path)
+        assert states(tmp_path) == before
+        (tmp_path / name).unlink()
+    (tmp_path / "step-00000004").mkdir()
+    with pytest.raises(train.CheckpointError, match=r"got .*step-00000004"):
+        gpt.fit(TINY, TEXT, SHORT, folder=tmp_path)
+    (tmp_path / "step-00000004").rmdir()
+    gpt.fit(TINY, TEXT, SHORT, folder=tmp_path)
+
+
+def test_a_run_without_checkpoints_is_begun_anew(tmp_path):
     with pytest.raises(RuntimeError, match="stop"):
-        gpt.fit(wide, TEXT, SHORT, folder=tmp_path, on_evaluation=_stop)
-    assert sorted(states(tmp_path)) == ["run.json"]  # nothing of the old run
+        gpt.fit(TINY, TEXT, SHORT, folder=tmp_path, on_evaluation=_stop)
+    assert sorted(states(tmp_path)) == ["run.json"]
+    wide = dataclasses.replace(TINY, width=32)
     trained = gpt.fit(wide, TEXT, SHORT, folder=tmp_path, resume=True)
     assert same(gpt.load(tmp_path, "last").model, trained.model)
 
 
-def _stop(now):
-    raise RuntimeError("stop")
+def test_a_run_of_something_else_is_never_overwritten(tmp_path):
+    path = tmp_path / "run.json"
+    for content in ('{"mine": 1}', "notes", '{"format": "udl.gpt.parallel 1"}'):
+        path.write_text(content)
+        for resume in (False, True):
+            with pytest.raises(train.CheckpointError):
+                gpt.fit(TINY, TEXT, SHORT, folder=tmp_path, resume=resume)
+            assert path.read_text() == content
+    with pytest.raises(train.CheckpointError, match=r"udl.gpt.fit, got one of udl.gpt.parallel"):
+        gpt.load(tmp_path)
+
+
+def test_the_best_without_the_last_is_no_beginning(tmp_path):
+    whole = gpt.fit(TINY, TEXT, SHORT, folder=tmp_path)
+    (tmp_path / "last.pt").unlink()
+    before = states(tmp_path)
+    with pytest.raises(train.CheckpointError, match=r"last.pt to go on from, got .*best.pt"):
+        gpt.fit(TINY, TEXT, SHORT, folder=tmp_path, resume=True)
+    assert states(tmp_path) == before
+    (tmp_path / "last.pt").write_bytes(before["best.pt"])  # as the message says
+    again = gpt.fit(TINY, TEXT, SHORT, folder=tmp_path, resume=True)
+    assert same(again.model, whole.model)
+
+
+def test_what_the_device_has_not_is_refused_before_a_file_is_written(tmp_path):
+    with pytest.raises(ValueError, match="precision='float16'"):
+        gpt.fit(TINY, TEXT, recipe(precision="float16"), folder=tmp_path / "a", device="cpu")
+    assert not (tmp_path / "a").exists()
 
 
 @pytest.mark.parametrize(
@@ -618,13 +767,17 @@ def test_a_damaged_run_is_named(tmp_path, content, match):
         ("recipe", "surprise", 1, "damaged: .*surprise"),
         ("tokenizer", "kind", "runes", "damaged: .*runes"),
         ("config", "width", 32, "made with another model"),
+        ("measured", "precision", 16, "damaged: no precision in measured"),
+        (None, "measured", [1], r"damaged: measured is '\[1\]'"),
+        (None, "config", "small", "damaged: config is 'small'"),
+        (None, "recipe", None, "damaged: recipe is 'None'"),
     ],
 )
 def test_a_run_with_wrong_values_is_named(tmp_path, part, name, value, match):
     gpt.fit(TINY, TEXT, recipe(steps=4), folder=tmp_path)
     path = tmp_path / "run.json"
     facts = json.loads(path.read_text())
-    facts[part][name] = value
+    (facts if part is None else facts[part])[name] = value
     path.write_text(json.dumps(facts))
     with pytest.raises(train.CheckpointError, match=match):
         gpt.load(tmp_path)
@@ -670,6 +823,10 @@ def test_the_precision_that_was_measured_first_stays(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "quicker_on_cpu", lambda rows, width: "float32")
     trained = gpt.fit(TINY, TEXT, one, folder=tmp_path, resume=True)
     assert same(trained.model, whole.model)
+    loaded = gpt.load(tmp_path)
+    assert trained.precision == whole.precision == loaded.precision == "bfloat16"
+    assert trained.recipe == loaded.recipe == one
+    assert gpt.fit(TINY, TEXT, one).precision == "float32"
 
 
 # Killed, and interrupted
@@ -827,3 +984,6 @@ def test_a_loss_that_explodes_is_named(tmp_path):
 def test_fit_refuses_what_is_no_text():
     with pytest.raises(TypeError, match="a string or a tensor of tokens, got text of type list"):
         gpt.fit(TINY, [1, 2, 3], SHORT)
+    for tokens in (torch.rand(100), torch.ones(100) > 0):
+        with pytest.raises(TypeError, match=f"that are integers, got text.dtype={tokens.dtype}"):
+            gpt.fit(TINY, tokens, SHORT)

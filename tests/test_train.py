@@ -9,6 +9,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 import zipfile
 from typing import NamedTuple
 
@@ -644,7 +645,7 @@ def interruptible(folder, loss=cross_entropy, accumulate=1, **options):
 
 # Of 3 epochs with 4 batches, each followed by one of validation: calls 1-4, 5, 6-9, 10, ...
 @pytest.mark.parametrize("accumulate", [1, 3])
-@pytest.mark.parametrize("call", [1, 2, 4, 5, 7, 9, 10, 12])
+@pytest.mark.parametrize("call", [1, 2, 4, 5, 7, 9, 10, 12, 15])
 def test_ctrl_c_saves_at_the_end_of_the_step(tmp_path, ctrl_c, call, accumulate):
     expected, whole = interruptible(None, accumulate=accumulate)
     with pytest.raises(KeyboardInterrupt):
@@ -660,6 +661,23 @@ def test_ctrl_c_saves_at_the_end_of_the_step(tmp_path, ctrl_c, call, accumulate)
     assert history == whole
     steps = -(-(call % 5) // accumulate) * accumulate
     assert counted.count == 15 - call // 5 * 5 - min(steps, 4)
+
+
+def test_the_bar_and_the_clock_go_on_after_ctrl_c(tmp_path, ctrl_c, capsys):
+    class Slow(Pressing):
+        def __call__(self, f, y):
+            time.sleep(0.05)
+            return super().__call__(f, y)
+
+    with pytest.raises(KeyboardInterrupt):
+        interruptible(tmp_path, Slow(9), epochs=3)
+    capsys.readouterr()
+    _, history = interruptible(tmp_path, epochs=3, resume=True, progress=True)
+    assert (history["seconds"][:2] > 0.2).all()  # the second was paused at its end
+    assert history["seconds"][2] < 0.2
+    shown = capsys.readouterr().err
+    assert "4/12" in shown
+    assert "12/12" in shown
 
 
 @pytest.mark.parametrize("source", ["batches", "loader", "list"])
@@ -1546,3 +1564,11 @@ def test_the_bar_goes_on_where_the_training_does(tmp_path, capsys):
     shown = capsys.readouterr().err
     assert "8/12" in shown
     assert "12/12" in shown
+
+
+def test_no_memory_is_no_batch_that_does_not_fit():
+    def greedy(f, y):
+        return torch.empty(2**50).sum()
+
+    with pytest.raises(RuntimeError, match="DefaultCPUAllocator"):
+        run(loss=greedy)

@@ -6,9 +6,11 @@ after Ctrl-C.
 
 from __future__ import annotations
 
+import codecs
+import os
 import shlex
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -104,9 +106,7 @@ _device = click.option(
 @click.option(
     "--preset",
     type=click.Choice(_PRESETS),
-    default="page",
-    show_default=True,
-    help="Size of the model, and how it is trained.",
+    help="Size of the model, and how it is trained. [default: page]",
 )
 @click.option(
     "--tokens",
@@ -142,7 +142,7 @@ def _train(
     /,
     text: Path,
     out: Path,
-    preset: str,
+    preset: str | None,
     tokens: str | None,
     sample: int,
     device: str | None,
@@ -153,32 +153,39 @@ def _train(
 
     The first nine tenths are learned. The last tenth is not: the validation loss tells how well
     the model predicts it, in nats a token; lower is better. At each measurement the model is
-    saved, and writes a little. Options that are not given are those of the preset.
+    saved, and writes a little. Options that are not given are those of the preset; with --resume,
+    those of the training in the folder.
 
     Ctrl-C saves and ends; the same command with --resume goes on from there.
     """
     with _one_line_errors():
+        import torch
+
         from udl import gpt
+        from udl.gpt import _run
+        from udl.gpt.train import parts
 
         place = _place(device)
         content = _text(text)
-        config, recipe = _plan(preset, changes)
-        tokenizer = _tokenizer(tokens or ("gpt2" if preset == "gpt2" else "characters"), content)
+        begun = _begun(out, resume)
+        before = _run.read(out / "run.json") if begun else None
+        config, recipe = _plan(preset, changes, before)
+        if tokens is None and before is not None and before["tokenizer"] is not None:
+            tokenizer = gpt.tokenizer.from_dict(before["tokenizer"])
+        else:
+            kind = tokens or ("gpt2" if preset == "gpt2" else "characters")
+            tokenizer = _tokenizer(kind, content)
         config = replace(config, vocabulary=tokenizer.size)
-        begun = (out / "last.pt").exists()
-        if begun and not resume:
-            raise ValueError(
-                f"expected a folder without a model, got {out}: add --resume to go on with its "
-                "training, or take another folder"
-            )
+        ids = torch.tensor(tokenizer.encode(content))
+        parts(ids, config.context, 0.1)  # refuses a short text before anything is told
         if resume and not begun:
-            click.echo(f"nothing to resume in {out}: this is the beginning")
+            _say(f"nothing to resume in {out}: this is the beginning")
         _announce(content, tokenizer, config, recipe, place)
         prompt = _first_tokens(tokenizer, content)
         try:
             trained = gpt.fit(
                 config,
-                content,
+                ids,
                 recipe,
                 tokenizer=tokenizer,
                 folder=out,
@@ -188,12 +195,12 @@ def _train(
             )
         except KeyboardInterrupt:
             click.echo("\nInterrupted.", err=True)
-            if (out / "last.pt").exists():
+            if (out / "run.json").exists():
                 again = ["udl", *run.find_root().obj]
                 again += [] if resume else ["--resume"]
                 click.echo(f"To go on: {shlex.join(again)}", err=True)
             else:
-                click.echo("No step was finished, so there is nothing to go on from.", err=True)
+                click.echo("Nothing had begun, so there is nothing to go on from.", err=True)
             run.exit(_INTERRUPTED)
         _conclude(trained, out)
 
@@ -287,6 +294,11 @@ def _export(folder: Path, file: Path, which: Literal["best", "last"]) -> None:
         from udl.gpt import export
 
         model, tokenizer = _loaded(folder, which)
+        taken = ("run.json", "last.pt", "best.pt")
+        if file.name in taken and file.resolve().parent == folder.resolve():
+            raise ValueError(f"expected a file that is not the training's own, got {file}")
+        if file.exists() and not (file.is_file() and _is_export(file)):
+            raise ValueError(f"expected a new file, or one to export to again, got {file}")
         size = export.save(file, model, tokenizer)
         parameters = sum(weight.numel() for weight in model.parameters())
         click.echo(f"{file}: {parameters:,} parameters, {size:,} bytes")
@@ -325,6 +337,10 @@ def _one_line_errors() -> Iterator[None]:
         raise _Failed(_line(error)) from error
     except torch.OutOfMemoryError as error:
         raise _Failed("not enough memory on the device: try a smaller --batch") from error
+    except (RuntimeError, MemoryError) as error:
+        if isinstance(error, RuntimeError) and "DefaultCPUAllocator" not in str(error):
+            raise
+        raise _Failed("not enough memory: try a smaller --batch") from error
 
 
 def _line(error: Exception) -> str:
@@ -362,11 +378,44 @@ def _text(path: Path) -> str:
     return text
 
 
-def _plan(preset: str, changes: dict[str, int | None]) -> tuple[Config, Recipe]:
-    """Return a preset's config and recipe, with what was asked for instead."""
-    from udl import gpt
+def _begun(out: Path, resume: bool) -> bool:
+    """Return whether there is a training to go on with; refuse a folder that is not for us."""
+    from udl.gpt import _run
+    from udl.train import CheckpointError
 
-    config, recipe = gpt.preset(preset), gpt.RECIPES[preset]
+    try:
+        return _run.begun(out, resume=resume)
+    except CheckpointError as error:
+        if resume:
+            raise
+        raise ValueError(
+            f"expected a folder without a model, got {out}: add --resume to go on with its "
+            "training, or take another folder"
+        ) from error
+
+
+def _is_export(file: Path) -> bool:
+    from udl.gpt import export
+
+    with file.open("rb") as opened:
+        return opened.read(len(export.MAGIC)) == export.MAGIC
+
+
+def _plan(
+    preset: str | None, changes: dict[str, int | None], before: dict[str, Any] | None
+) -> tuple[Config, Recipe]:
+    """Return the config and recipe of a preset or of a run, with what was asked for instead."""
+    from udl import gpt
+    from udl.train import CheckpointError
+
+    name = preset or "page"
+    config, recipe = gpt.preset(name), gpt.RECIPES[name]
+    if before is not None and preset is None:
+        try:
+            config = gpt.Config.from_dict(before["config"])
+            recipe = gpt.Recipe.from_dict(before["recipe"])
+        except (TypeError, ValueError) as error:
+            raise CheckpointError(f"the folder's run.json is damaged: {error}") from error
     if changes["context"] is not None:
         config = replace(config, context=changes["context"])
     names = {"steps": "steps", "batch": "batch", "every": "evaluate_every", "seed": "seed"}
@@ -410,16 +459,39 @@ def _first_tokens(tokenizer: Tokenizer, text: str = "") -> list[int]:
 
 
 def _pieces(tokenizer: Tokenizer, tokens: Iterable[int]) -> Iterator[str]:
-    """Yield the text of tokens bit by bit; a character whose bytes are in several waits."""
-    waiting: list[int] = []
+    """Yield the text of tokens bit by bit; a character whose bytes are in several waits.
+
+    Bytes that are no UTF-8 become the sign for that, as does half of a surrogate pair, which no
+    terminal could show.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    bytes_of = _bytes_of(tokenizer)
     for token in tokens:
-        waiting.append(token)
-        piece = tokenizer.decode(waiting)
-        if not piece.endswith("\ufffd") or len(waiting) == 4:  # no character has more bytes
+        if piece := decoder.decode(bytes_of(token)):
             yield piece
-            waiting = []
-    if waiting:
-        yield tokenizer.decode(waiting)
+    if piece := decoder.decode(b"", final=True):
+        yield piece
+
+
+def _bytes_of(tokenizer: Tokenizer) -> Callable[[int], bytes]:
+    """Return a function of a token: its bytes, which need not be whole characters."""
+    from udl.gpt.tokenizer import GPT2, BytePairs
+
+    if isinstance(tokenizer, BytePairs):
+        return lambda token: tokenizer.decode_bytes([token])
+    if isinstance(tokenizer, GPT2):
+        return lambda token: tokenizer.encoding.decode_bytes([token])
+    return lambda token: tokenizer.decode([token]).encode("utf-8", "surrogatepass")
+
+
+def _say(line: str) -> None:
+    """Print a line; if nobody reads any more (``| head``), print nowhere, and go on."""
+    try:
+        click.echo(line)
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _announce(
@@ -428,12 +500,12 @@ def _announce(
     from udl.gpt import sizes
 
     total = sizes.parameters(config)["total"]
-    click.echo(f"text: {len(text):,} characters, {tokenizer.size:,} different tokens")
-    click.echo(
+    _say(f"text: {len(text):,} characters, {tokenizer.size:,} different tokens")
+    _say(
         f"model: {config.layers} layers, {config.heads} heads, width {config.width}, "
         f"context {config.context}: {total:,} parameters"
     )
-    click.echo(
+    _say(
         f"training: {recipe.steps:,} steps of {recipe.batch * recipe.accumulate} windows, "
         f"on {place}"
     )
@@ -448,25 +520,25 @@ def _report(
     if sys.stderr.isatty():  # the bar is there: begin a line of our own
         click.echo("\r\x1b[K", nl=False, err=True)
     left = now.seconds / now.step * (recipe.steps - now.step)
-    click.echo(
+    _say(
         f"step {now.step:>{len(str(recipe.steps))}} of {recipe.steps}   "
         f"loss {now.train_loss:.3f}   validation {now.validation_loss:.3f}   "
         f"{now.seconds:.0f} s, {left:.0f} s to go"
     )
     if length:
         tokens = gpt.generate(now.model, prompt, length, temperature=0.8, seed=recipe.seed)
-        for line in tokenizer.decode(tokens).splitlines():
-            click.echo(f"    | {line}")
+        for line in "".join(_pieces(tokenizer, tokens)).splitlines():
+            _say(f"    | {line}")
 
 
 def _conclude(trained: Trained, out: Path) -> None:
     history = trained.history
     best = int(history.best)
-    click.echo(
+    _say(
         f"lowest validation loss: {history['validation_loss'][best]:.3f} "
         f"after {trained.steps[best]:,} steps"
     )
-    click.echo(f"saved in {out}; let it write: udl gpt sample {shlex.quote(str(out))}")
+    _say(f"saved in {out}; let it write: udl gpt sample {shlex.quote(str(out))}")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from udl.train import CheckpointError
 from udl.train._files import prepare, write
 
 _FORMAT = "udl.gpt 1"
+PARALLEL = "udl.gpt.parallel 1"
 
 
 def facts_of(
@@ -40,19 +41,40 @@ def begin(folder: Path, facts: dict[str, Any], *, resume: bool) -> dict[str, Any
 
     What was measured on the machine is not compared: there, the first run has decided.
     """
-    path, checkpoints = folder / "run.json", [folder / "last.pt", folder / "best.pt"]
-    if resume and any(c.exists() for c in checkpoints):
-        if not path.is_file():
-            raise CheckpointError(f"expected the run of these checkpoints, got no file {path}")
+    path = folder / "run.json"
+    if begun(folder, resume=resume):
         theirs = read(path)
         mine = json.loads(json.dumps(facts)) | {"measured": theirs["measured"]}
         _compare(path, _flat(theirs), _flat(mine))
         return theirs
     prepare(folder)
-    for checkpoint in checkpoints:  # of another run: they would not fit to what is written now
-        checkpoint.unlink(missing_ok=True)
     write(path, json.dumps(facts, indent=1).encode())
     return facts
+
+
+def begun(folder: Path, *, resume: bool) -> bool:
+    """Return whether there is a training to go on with; refuse a folder that is not for us.
+
+    Nothing that is there is ever lost: without `resume`, only a folder without a training will do.
+    """
+    path, last = folder / "run.json", folder / "last.pt"
+    found = [*folder.glob("run.json"), *folder.glob("*.pt"), *folder.glob("step-*")]
+    if not found:
+        return False
+    if not resume:
+        raise CheckpointError(
+            f"expected a folder without a training, got {found[0]}: go on with it "
+            "(resume=True), or take another folder"
+        )
+    if not path.is_file():
+        raise CheckpointError(f"expected the run of these checkpoints, got no file {path}")
+    read(path)
+    if not last.exists() and len(found) > 1:
+        raise CheckpointError(
+            f"expected {last} to go on from, got {found[1]} without it: take another folder, or "
+            "copy best.pt to last.pt"
+        )
+    return last.exists()
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -61,11 +83,21 @@ def read(path: Path) -> dict[str, Any]:
         facts = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged: {error}") from error
+    if isinstance(facts, dict) and facts.get("format") == PARALLEL:
+        raise CheckpointError(
+            f"expected a run of udl.gpt.fit, got one of udl.gpt.parallel, which reads it: {path}"
+        )
     if not isinstance(facts, dict) or facts.get("format") != _FORMAT:
         raise CheckpointError(f"expected a run of format {_FORMAT!r}, got another: {path}")
-    missing = {"config", "tokenizer", "recipe", "measured"} - facts.keys()
-    if missing:
-        raise CheckpointError(f"{path} is damaged: no {', '.join(sorted(missing))}")
+    parts = ("config", "measured", "recipe", "tokenizer")
+    if missing := [part for part in parts if part not in facts]:
+        raise CheckpointError(f"{path} is damaged: no {', '.join(missing)}")
+    for part in parts:
+        if not isinstance(facts[part], dict) and not (part == "tokenizer" and facts[part] is None):
+            raise CheckpointError(f"{path} is damaged: {part} is {str(facts[part])[:60]!r}")
+    for name in ("device", "precision"):
+        if not isinstance(facts["measured"].get(name), str):
+            raise CheckpointError(f"{path} is damaged: no {name} in measured")
     return facts
 
 

@@ -38,8 +38,9 @@ def orthogonalize(
 
     Notes
     -----
-    After five steps the singular values are between 0.7 and 1.2, except those that were less than
-    a thousandth of the largest. That is near enough for a step of an optimizer.
+    After five steps, singular values that were more than 0.003 of the Frobenius norm are between
+    0.68 and 1.21, which is near enough for a step of an optimizer. Smaller ones grow, by a factor
+    of nearly 500, but stay below.
 
     References
     ----------
@@ -53,6 +54,8 @@ def orthogonalize(
     (True, True)
     """
     count(steps=steps)
+    if matrices.ndim < 2:
+        raise ValueError(f"expected matrices, got shape {tuple(matrices.shape)}")
     if dtype is None:
         dtype = torch.bfloat16 if matrices.is_cuda else matrices.dtype
     a, b, c = COEFFICIENTS
@@ -91,14 +94,15 @@ class Muon(Optimizer):
         Of :func:`orthogonalize`.
     dtype : torch.dtype, optional
         Of :func:`orthogonalize`.
-    **adamw
-        What ``torch.optim.AdamW`` is to use for the others: ``others_lr`` for its learning rate,
-        and its own names for the rest.
+    others_lr, others_weight_decay : float
+        Of ``torch.optim.AdamW``, for groups of the others that have none of their own.
+    betas, eps, fused
+        Of ``torch.optim.AdamW``.
 
     Raises
     ------
     ValueError
-        If one of `matrices` is none, or a number is out of range.
+        If there are no matrices, one of them is none, or a number is out of range.
 
     References
     ----------
@@ -125,7 +129,10 @@ class Muon(Optimizer):
         steps: int = 5,
         dtype: torch.dtype | None = None,
         others_lr: float | int = 1e-3,
-        **adamw: Any,
+        others_weight_decay: float | int = 0.0,
+        betas: tuple[float | int, float | int] = (0.9, 0.999),
+        eps: float = 1e-8,
+        fused: bool | None = None,
     ) -> None:
         matrices, others = list(matrices), list(others)
         positive(lr=lr, others_lr=others_lr)
@@ -134,6 +141,8 @@ class Muon(Optimizer):
             raise ValueError(f"expected a momentum in [0, 1), got momentum={momentum}")
         if not 0 <= weight_decay < math.inf:
             raise ValueError(f"expected a weight_decay of at least 0, got {weight_decay}")
+        if not matrices:
+            raise ValueError("expected at least one matrix, got none")
         for matrix in matrices:
             if matrix.ndim != 2:
                 raise ValueError(f"expected matrices, got one of shape {tuple(matrix.shape)}")
@@ -150,9 +159,26 @@ class Muon(Optimizer):
         self._dtype = dtype
         self._adamw = None
         if others:
-            self._adamw = AdamW(others, lr=others_lr, **adamw)
+            self._adamw = AdamW(
+                others,
+                lr=others_lr,
+                weight_decay=others_weight_decay,
+                betas=betas,
+                eps=eps,
+                fused=fused,
+            )
             groups += [{**group, "rule": "adamw"} for group in self._adamw.param_groups]
         super().__init__(groups, {})
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy needs; torch's own would leave out what is ours."""
+        return {**super().__getstate__(), "_dtype": self._dtype, "_adamw": self._adamw}
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Refuse groups that come later: no rule would be theirs."""
+        if "rule" not in param_group:
+            raise ValueError("expected all parameters when Muon is made, got a group later")
+        super().add_param_group(param_group)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:

@@ -26,6 +26,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
 import os
 import shutil
 import warnings
@@ -44,13 +45,14 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
-from udl.gpt._run import facts_of
+from udl.gpt._run import PARALLEL, facts_of
 from udl.gpt.config import PRESETS, Config, preset
 from udl.gpt.model import GPT, next_token_loss
 from udl.gpt.recipe import RECIPES, Recipe, optimizer_for
 from udl.gpt.tokenizer import Characters, Tokenizer, from_dict
 from udl.gpt.windows import Windows
-from udl.train import CheckpointError
+from udl.train import CheckpointError, NonFiniteLoss
+from udl.train._epoch import advice
 from udl.train._files import write
 
 
@@ -163,15 +165,23 @@ def train(
         If the batch can't be dealt out evenly, or the recipe needs what is not done here.
     CheckpointError
         If the folder is of another text, config or recipe.
+    NonFiniteLoss
+        If the loss is NaN or infinite: in all processes, before the next checkpoint.
     """
     rank, world, folder = dist.get_rank(), dist.get_world_size(), Path(folder)
     if recipe.batch % world:
         raise ValueError(f"expected a batch for {world} processes, got batch={recipe.batch}")
     if recipe.accumulate > 1:
         raise ValueError(f"expected a recipe with accumulate=1, got {recipe.accumulate}")
+    if recipe.precision == "float16" or recipe.compile:
+        raise ValueError(
+            "expected a recipe without float16 and compile, got "
+            f"precision={recipe.precision!r}, compile={recipe.compile}"
+        )
     if shard and recipe.optimizer == "muon":
         raise ValueError("expected optimizer='adamw', since Muon needs whole matrices, got 'muon'")
-    _same_run(folder, facts_of(config, tokenizer, recipe, tokens, None))
+    facts = facts_of(config, tokenizer, recipe, tokens, None) | {"format": PARALLEL}
+    _same_run(folder, facts)
 
     torch.manual_seed(recipe.seed)  # the same first weights everywhere
     model = spread(GPT(config), device, shard=shard)
@@ -224,6 +234,11 @@ def train(
             losses[step] = loss.detach() / world
             step += 1
         dist.all_reduce(losses[begin:step])
+        for number, value in enumerate(losses[begin:step].tolist(), start=1):
+            if not math.isfinite(value):
+                raise NonFiniteLoss(
+                    -(-step // recipe.evaluate_every), number, value, "loss", advice()
+                )
         state_dict_saver.save(state(), checkpoint_id=folder / f"step-{step:08}")
         if rank == 0:
             print(f"step {step}: loss {losses[begin:step].mean():.4f}", flush=True)
@@ -272,7 +287,7 @@ def load(folder: str | os.PathLike[str]) -> tuple[GPT, Tokenizer | None]:
     Raises
     ------
     CheckpointError
-        If there is no complete checkpoint.
+        If there is no complete checkpoint, or ``run.json`` is missing, damaged or another's.
 
     Examples
     --------
@@ -284,22 +299,39 @@ def load(folder: str | os.PathLike[str]) -> tuple[GPT, Tokenizer | None]:
     done = checkpoints(folder)
     if not done:
         raise CheckpointError(f"expected a checkpoint in {folder}, got none")
-    facts = json.loads(Path(folder, "run.json").read_bytes())
+    path = Path(folder, "run.json")
+    facts = _facts(path)
+    try:
+        config = Config.from_dict(facts["config"])
+        tokenizer = None if facts["tokenizer"] is None else from_dict(facts["tokenizer"])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from error
     with torch.random.fork_rng([]):
-        model = GPT(Config.from_dict(facts["config"]))
+        model = GPT(config)
     with warnings.catch_warnings():  # that it is one process is what we want
         warnings.filterwarnings("ignore", "torch.distributed is")
         state_dict_loader.load({"model": model.state_dict()}, checkpoint_id=done[-1], no_dist=True)
-    return model.eval(), facts["tokenizer"] and from_dict(facts["tokenizer"])
+    return model.eval(), tokenizer
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    """Return what is in ``run.json``."""
+    try:
+        facts = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is missing or damaged: {error}") from error
+    if not isinstance(facts, dict) or facts.get("format") != PARALLEL:
+        raise CheckpointError(f"expected a run of format {PARALLEL!r}, got another: {path}")
+    return facts
 
 
 def _same_run(folder: Path, facts: dict[str, Any]) -> None:
     """Write ``run.json``, or refuse a folder where it is another."""
     path = folder / "run.json"
-    if dist.get_rank() == 0 and not path.exists():
+    if dist.get_rank() == 0 and not path.exists() and not list(folder.glob("*.pt")):
         write(path, json.dumps(facts, indent=1).encode())
     dist.barrier()
-    theirs, mine = json.loads(path.read_bytes()), json.loads(json.dumps(facts))
+    theirs, mine = _facts(path), json.loads(json.dumps(facts))
     if other := [name for name in mine if theirs.get(name) != mine[name]]:
         raise CheckpointError(
             f"expected {path} to be of this run, got another {' and '.join(other)}: "
@@ -341,6 +373,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             train(config, tokens, recipe, folder, device, tokenizer=tokenizer, shard=shard)
     except (OSError, ValueError, CheckpointError) as error:
         parser.error(str(error))
+    except NonFiniteLoss as error:
+        parser.exit(1, f"{parser.prog}: error: {error}\n")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,9 @@ from udl.gpt.recipe import Recipe, optimizer_for, quicker_on_cpu
 from udl.gpt.tokenizer import Characters, Tokenizer, from_dict
 from udl.gpt.windows import Windows, long_enough, validation_windows
 from udl.train import CheckpointError, History
+from udl.train._precision import choose
+
+_Precision = Literal["float32", "bfloat16", "float16"]
 
 
 class Progress(NamedTuple):
@@ -48,10 +51,12 @@ class Progress(NamedTuple):
 class Trained(NamedTuple):
     """A trained model, and all that it takes to use it or train it again.
 
+    ``precision`` is the one that was used, also where that of the recipe is "auto".
+
     Examples
     --------
     >>> Trained._fields
-    ('model', 'tokenizer', 'history', 'config', 'recipe')
+    ('model', 'tokenizer', 'history', 'config', 'recipe', 'precision')
     """
 
     model: GPT
@@ -59,6 +64,7 @@ class Trained(NamedTuple):
     history: History
     config: Config
     recipe: Recipe
+    precision: str
 
     @property
     def steps(self) -> NDArray[Any]:
@@ -98,7 +104,8 @@ def fit(
     folder : path, optional
         For ``run.json`` and the checkpoints, written at each measurement.
     resume : bool
-        Go on from the folder's last checkpoint; if there is none, begin.
+        Go on from the folder's last checkpoint; if there is none, begin. Without it, a folder that
+        holds a training is refused.
     device : torch.device or str, optional
         Where to train; None is a CUDA GPU if there is one, else the CPU.
     progress : bool, optional
@@ -119,13 +126,18 @@ def fit(
     NonFiniteLoss
         If the loss is NaN or infinite.
     CheckpointError
-        If the folder can't be written, or is of another text, config or recipe.
+        If the folder can't be written, holds a training and `resume` is not set, or is of another
+        text, config or recipe.
+    TypeError
+        If the tokens are no whole numbers.
 
     Notes
     -----
-    On a CPU, two trainings give the same bits, also if one was killed and resumed: see
-    :func:`udl.train.fit`. With a folder, Ctrl-C saves at the end of the step, and `resume` goes on
-    from there.
+    On a CPU, two trainings of one precision give the same bits, also if one was killed and
+    resumed: see :func:`udl.train.fit`. With ``precision="auto"`` it is measured
+    (:func:`udl.gpt.recipe.quicker_on_cpu`), and two trainings may choose differently; what is
+    resumed keeps the first one's. With a folder, Ctrl-C saves at the end of the step, and `resume`
+    goes on from there.
 
     Examples
     --------
@@ -139,13 +151,11 @@ def fit(
     """
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     config, tokenizer, tokens = _read(config, text, tokenizer)
-    learned, kept = _parts(tokens.to(place), config.context, validation)
+    learned, kept = parts(tokens.to(place), config.context, validation)
     if resume and folder is None:
         raise ValueError("expected a folder to resume from, got folder=None")
     target = None if folder is None else Path(folder)
-    precision = recipe.precision
-    if precision == "auto" and place.type == "cpu":
-        precision = quicker_on_cpu(recipe.batch * config.context, config.width)
+    precision = _precision(recipe, config, place)
     if target is not None:
         facts = facts_of(config, tokenizer, recipe, tokens, validation)
         mine = {"device": place.type, "precision": precision}
@@ -172,7 +182,7 @@ def fit(
         def told(history: History) -> None:
             if on_evaluation is None:
                 return
-            trained = Trained(model, tokenizer, history, config, recipe)
+            trained = Trained(model, tokenizer, history, config, recipe, precision)
             lost = history["validation_loss"][-1] if kept is not None else math.nan
             now = Progress(
                 step=int(trained.steps[-1]),
@@ -201,7 +211,7 @@ def fit(
             progress=progress,
             after_epoch=told,
         )
-    return Trained(model, tokenizer, history, config, recipe)
+    return Trained(model, tokenizer, history, config, recipe, precision)
 
 
 def load(folder: str | os.PathLike[str], which: Literal["best", "last"] = "best") -> Trained:
@@ -247,7 +257,18 @@ def load(folder: str | os.PathLike[str], which: Literal["best", "last"] = "best"
     if which == "best" and not (path.parent / "best.pt").is_file():
         which = "last"
     checkpoint = train.restore(model, folder, which)
-    return Trained(model.eval(), tokenizer, checkpoint.history, config, recipe)
+    history, precision = checkpoint.history, facts["measured"]["precision"]
+    return Trained(model.eval(), tokenizer, history, config, recipe, precision)
+
+
+def _precision(recipe: Recipe, config: Config, place: torch.device) -> _Precision:
+    """Return the precision of a recipe on a device, or refuse one that the device has not."""
+    if recipe.precision == "auto" and place.type == "cpu":
+        return quicker_on_cpu(recipe.batch * config.context, config.width)
+    dtype = choose(recipe.precision, place)
+    names: dict[torch.dtype | None, _Precision]
+    names = {None: "float32", torch.bfloat16: "bfloat16", torch.float16: "float16"}
+    return names[dtype]
 
 
 def _read(
@@ -262,6 +283,8 @@ def _read(
             config = dataclasses.replace(config, vocabulary=tokenizer.size)
         tokens = torch.tensor(tokenizer.encode(text))
     elif isinstance(text, Tensor):
+        if text.is_floating_point() or text.is_complex() or text.dtype == torch.bool:
+            raise TypeError(f"expected tokens that are integers, got text.dtype={text.dtype}")
         tokens = text.long()
     else:
         got = type(text).__name__
@@ -278,7 +301,7 @@ def _read(
     return config, tokenizer, tokens
 
 
-def _parts(
+def parts(
     tokens: Tensor, context: int, validation: float | None
 ) -> tuple[Tensor, train.Batches | None]:
     """Split a text: what is learned, and the windows that are measured."""
@@ -287,7 +310,7 @@ def _parts(
         return tokens, None
     if not 0 < validation < 1:
         raise ValueError(f"expected a share between 0 and 1, got validation={validation}")
-    cut = int(len(tokens) * (1 - validation))
+    cut = len(tokens) - math.ceil(len(tokens) * validation - 1e-9)  # as in data.Text.split
     long_enough(tokens[:cut], context, "training tokens")
     long_enough(tokens[cut:], context, "validation tokens")
     x, y = validation_windows(tokens[cut:], context)

@@ -54,6 +54,8 @@ class Windows:
         total: int | None = None,
     ) -> None:
         count(context=context, batch=batch, steps=steps)
+        if total is not None:
+            count(total=total)
         long_enough(tokens, context)
         self.context, self.batch, self.steps = context, batch, steps
         self._windows = tokens.unfold(0, context + 1, 1)  # a view: N - T rows of T + 1 tokens
@@ -72,7 +74,7 @@ class Windows:
             yield both[:, :-1], both[:, 1:]
 
     def __len__(self) -> int:
-        """Return the number of batches in an epoch."""
+        """Return the number of batches in an epoch; with `total`, the last may have fewer."""
         return self.steps
 
     def _facts(self) -> dict[str, int]:

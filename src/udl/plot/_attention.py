@@ -81,6 +81,9 @@ def attention(
     size = min(9.0, max(5.0, 210 / T))
     ax.set_xticks(np.arange(T) + 0.5, names, size=size)
     ax.set_yticks(np.arange(T) + 0.5, names, size=size)
+    for label in ax.get_yticklabels():
+        if label.get_text() == _VISIBLE[" "]:  # hangs below the line of the letters
+            label.set_verticalalignment("bottom")
     ax.set(xlim=(0, T), ylim=(T, 0), xlabel="looks at (key)", ylabel="looks from (query)")
     ax.grid(visible=False)
     ax.tick_params(length=0)

@@ -211,9 +211,11 @@ def fit(
                 best = copy.deepcopy(model.state_dict())
             if folder is not None:
                 parts.save(folder, history)
-            if interrupted() and not history.stopped:
-                raise KeyboardInterrupt
+            if interrupted():
+                break
 
+    if interrupted():  # also if it was the last epoch: whoever called us shall know
+        raise KeyboardInterrupt
     if best is not None:
         model.load_state_dict(best)
     model.eval()
