@@ -18,11 +18,12 @@ from udl.data._available import available
 from udl.data._classes import Classes, clouds, moons, rings
 from udl.data._digits import Digits, digits
 from udl.data._files import ChecksumError
-from udl.data._life import LifeExpectancy, SurrogateWarning, life_expectancy
+from udl.data._life import LifeExpectancy, life_expectancy
 from udl.data._mnist1d import mnist_1d
 from udl.data._provenance import Provenance, loaded
 from udl.data._scale import Normalizer, Standardizer
 from udl.data._split import Split, group_split, random_split
+from udl.data._stand_in import SurrogateWarning
 from udl.data._table import fill, missing, select
 from udl.data._tables import Table, breast_cancer, wine
 from udl.data._text import Text, tiny_shakespeare

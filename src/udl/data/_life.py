@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from udl.data import _files
 from udl.data._provenance import Provenance, record
+from udl.data._stand_in import file_or_none
 from udl.data._surrogate import surrogate
 
 if TYPE_CHECKING:
@@ -31,10 +31,6 @@ FILE = _files.Remote(
         ),
     ),
 )
-
-
-class SurrogateWarning(UserWarning):
-    """The surrogate stands in for the real table because that could not be had."""
 
 
 @dataclass(frozen=True, eq=False)  # comparing tables gives a table, not a bool
@@ -113,20 +109,8 @@ def life_expectancy(source: Literal["auto", "file", "surrogate"] = "auto") -> Li
     >>> who.frame.shape, who.is_surrogate
     ((2938, 22), True)
     """
-    if source not in ("auto", "file", "surrogate"):
-        raise ValueError(f"expected source 'auto', 'file' or 'surrogate', got {source!r}")
-    if source == "surrogate":
-        return _made_up()
-    try:
-        return _real(_files.obtain(FILE))
-    except FileNotFoundError as error:
-        if source == "file":
-            error.add_note('source="surrogate" needs no file')
-            raise
-        if not _files.offline():
-            message = f"the surrogate of {NAME} stands in, its rows are made up: {error}"
-            warnings.warn(message, SurrogateWarning, stacklevel=2)
-        return _made_up()
+    file = file_or_none(source, FILE, f"the surrogate of {NAME} stands in, its rows are made up")
+    return _made_up() if file is None else _real(file)
 
 
 def _real(file: _files.Content) -> LifeExpectancy:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 import re
 import sys
-import warnings
 from dataclasses import dataclass, field
 from typing import Literal
 
 from udl.data import _files
-from udl.data._life import SurrogateWarning
 from udl.data._provenance import Provenance, record
+from udl.data._stand_in import file_or_none
 
 NAME = "Tiny Shakespeare"
 FILE = _files.Remote(
@@ -139,20 +138,8 @@ def tiny_shakespeare(source: Literal["auto", "file", "surrogate"] = "auto") -> T
     >>> text.is_surrogate, len(set(text.text)) <= 65
     (True, True)
     """
-    if source not in ("auto", "file", "surrogate"):
-        raise ValueError(f"expected source 'auto', 'file' or 'surrogate', got {source!r}")
-    if source == "surrogate":
-        return _help_pages()
-    try:
-        return _real(_files.obtain(FILE))
-    except FileNotFoundError as error:
-        if source == "file":
-            error.add_note('source="surrogate" needs no file')
-            raise
-        if not _files.offline():
-            message = f"another text stands in for {NAME}: {error}"
-            warnings.warn(message, SurrogateWarning, stacklevel=2)
-        return _help_pages()
+    file = file_or_none(source, FILE, f"another text stands in for {NAME}")
+    return _help_pages() if file is None else _real(file)
 
 
 def _real(file: _files.Content) -> Text:
