@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import re
+import subprocess
+import sys
 from contextlib import AbstractContextManager
 from fractions import Fraction
 from pathlib import Path
@@ -167,3 +170,20 @@ def test_a_share_that_leaves_nothing(share: float) -> None:
 def test_a_text_too_short_to_cut(text: str) -> None:
     with pytest.raises(ValueError, match=f"got {len(text)} characters with validation=0.1"):
         data.Text(text, PROVENANCE).split()
+
+
+def test_a_notebook_without_widgets_is_not_warned(tmp_path: Path) -> None:
+    """The libraries that look for a file bring a progress bar: no page shows its worries."""
+    kernel = """
+import sys, types
+sys.modules["ipykernel.zmqshell"] = types.ModuleType("ipykernel.zmqshell")
+sys.modules["IPython"] = types.SimpleNamespace(get_ipython=lambda: None)
+sys.modules["ipywidgets"] = None
+from udl import data
+print(data.tiny_shakespeare().is_surrogate)
+"""
+    places = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "UDL_OFFLINE": "1"}
+    environment = {k: v for k, v in os.environ.items() if k != "UDL_DATA_DIR"} | places
+    command = [sys.executable, "-c", kernel]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert (run.stdout, run.stderr) == ("True\n", "")

@@ -7,9 +7,11 @@ import hashlib
 import importlib.util
 import os
 import threading
+import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 _ADVICE = "set UDL_DATA_DIR to a folder that holds it"
@@ -63,11 +65,18 @@ def offline() -> bool:
     return os.environ.get("UDL_OFFLINE", "0") not in ("", "0")
 
 
+def _pooch() -> ModuleType:
+    with warnings.catch_warnings():
+        # Its progress bar, which is never shown, misses ipywidgets where a notebook has none.
+        warnings.filterwarnings("ignore", "IProgress not found")
+        import pooch
+    return pooch
+
+
 def cache_dir() -> Path:
     """Return the folder that downloads are kept in."""
-    import pooch
-
-    return Path(pooch.os_cache("udl"))
+    folder: Path = _pooch().os_cache("udl")
+    return folder
 
 
 def _read(remote: Remote, path: Path, place: str) -> Content | None:
@@ -141,8 +150,7 @@ def download(remote: Remote) -> Content:
     So nothing is left half-written, and processes that download at once do not disturb each other.
     After the deadline it gives up, also where a firewall drops every packet without an answer.
     """
-    import pooch
-
+    pooch = _pooch()
     folder = cache_dir()
     pooch.get_logger().setLevel("WARNING")  # a chapter's page is no place for progress reports
     found: list[Content] = []
