@@ -11,8 +11,7 @@ import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _ADVICE = "set UDL_DATA_DIR to a folder that holds it"
 _TIMEOUT = (3.0, 10.0)  # seconds to connect, seconds between two packets
@@ -65,7 +64,7 @@ def offline() -> bool:
     return os.environ.get("UDL_OFFLINE", "0") not in ("", "0")
 
 
-def _pooch() -> ModuleType:
+def _pooch() -> Any:
     with warnings.catch_warnings():
         # Its progress bar, which is never shown, misses ipywidgets where a notebook has none.
         warnings.filterwarnings("ignore", "IProgress not found")
@@ -75,8 +74,7 @@ def _pooch() -> ModuleType:
 
 def cache_dir() -> Path:
     """Return the folder that downloads are kept in."""
-    folder: Path = _pooch().os_cache("udl")
-    return folder
+    return Path(_pooch().os_cache("udl"))
 
 
 def _read(remote: Remote, path: Path, place: str) -> Content | None:
