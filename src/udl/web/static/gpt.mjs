@@ -384,7 +384,7 @@ function explore(section, props, model, restored, live) {
   const from = () => forgotten(tokens.length, T);
   const place = () => Math.min(Math.max((at || tokens.length) - 1 - from(), 0), model.tokens.length - 1);
   const weights = () => model.weights(Math.floor(head / H), head % H, place());
-  const called = (index) => `layer ${Math.floor(index / H) + 1}, head ${(index % H) + 1}`;
+  const called = (index) => `block ${Math.floor(index / H) + 1}, head ${(index % H) + 1}`;
   // The weight on the character before, averaged over the characters that have one.
   const back = (index) => {
     let sum = 0;
@@ -397,7 +397,7 @@ function explore(section, props, model, restored, live) {
     const picture = canvas(THUMB, THUMB, "");
     picture.el.setAttribute("aria-hidden", "true");
     const input = make("input", { type: "radio", name: `${label}-head`, value: index, ...QUIET,
-      "aria-label": `Layer ${Math.floor(index / H) + 1}, head ${(index % H) + 1}` });
+      "aria-label": `Block ${Math.floor(index / H) + 1}, head ${(index % H) + 1}` });
     input.addEventListener("change", () => {
       head = index;
       drawAttention();
@@ -517,7 +517,7 @@ function explore(section, props, model, restored, live) {
       make("label", {}, `Prompt${lines ? ", with ↵ or \\n for a line break" : ""}`), asked, complaint),
     text, memory, buttons, live.el, row(heat.el, cut.el, seeds.el),
     grid(panel("Next character", list, facts),
-      panel("Attention, a picture for each layer and head", choice, position.el, line, said, map.el))));
+      panel("Attention, a picture for each block and head", choice, position.el, line, said, map.el))));
   const named = section.querySelector(".udl-prompt label");
   asked.id = `${label}-asked`;
   named.htmlFor = asked.id;
