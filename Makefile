@@ -15,9 +15,9 @@ test: book
 	$(RUN)/ruff format --check .
 	$(RUN)/codespell
 	$(RUN)/mypy
-	$(RUN)/python -m pytest -q -n 2 -m "not book and not browser and not caller" -k "not refuse" \
+	$(RUN)/python -m pytest -q -m caller $$(grep -l "mark\.caller" tests/*.py)
+	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n 2 --dist worksteal -m "not caller" \
 	  --jaxtyping-packages=udl,beartype.beartype # shapes and types as annotated
-	$(RUN)/python -m pytest -n 2 --dist worksteal
 
 serve: .venv/ready
 	PYTHONPATH=book/_ext UDL_OFFLINE=1 $(RUN)/sphinx-autobuild . _build/html \

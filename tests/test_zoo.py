@@ -343,7 +343,7 @@ class TestCompare:
         ]
         began = time.process_time()
         found = zoo.compare(models, *moons, folds=3)
-        assert time.process_time() - began < 8
+        assert time.process_time() - began < 20
         assert found.scores.mean(axis=1).min() > 0.75
         again = zoo.compare(zoo.classifiers(), *moons, folds=3)
         assert_array_equal(found.scores, again.scores)

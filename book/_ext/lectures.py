@@ -1,7 +1,8 @@
 """The lecture map: every topic of the decks, and the section of the book that covers it.
 
-``lectures.yml`` is the only source. ``{lecture-map} DECK`` prints one deck as a table, and
-``{covers}`` prints the topics that the page it stands on covers. A wrong entry stops the build.
+``lectures.yml`` is the only source. ``{lecture-map} DECK`` prints one deck as a table, from slide
+to section; ``{section-map}`` prints the book, from section to slides; ``{covers}`` prints the
+topics that the page it stands on covers. A wrong entry stops the build.
 """
 
 from __future__ import annotations
@@ -20,14 +21,16 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
 
 PATH = Path(__file__).parent.parent / "lectures.yml"
 FILE = PATH.name
 LINES = re.compile(r"(\d+)(?:-(\d+))?")
-DECK_FIELDS = ({"short", "title", "origin"}, {"note"})
-ROW_FIELDS = ({"deck", "lines", "topic"}, {"section", "later", "note"})
+DECK_FIELDS = ({"short", "title", "origin", "length"}, {"note"})
+ROW_FIELDS = ({"deck", "lines", "topic", "section"}, {"also", "note"})
 
 
 def span(lines: object) -> tuple[int, int]:
@@ -45,23 +48,29 @@ def dashed(lines: str) -> str:
 
 
 class Deck(NamedTuple):
-    """One lecture."""
+    """One lecture; its length is the number of lines of its plain text."""
 
     short: str
     title: str
     origin: str
+    length: str
     note: str = ""
 
 
 class Row(NamedTuple):
-    """One topic of one deck."""
+    """One topic of one deck; ``also`` are more sections about it, separated by spaces."""
 
     deck: str
     lines: str
     topic: str
-    section: str = ""
-    later: str = ""
+    section: str
+    also: str = ""
     note: str = ""
+
+    @property
+    def sections(self) -> list[str]:
+        """The labels of the sections that cover this topic, the main one first."""
+        return [self.section, *self.also.split()]
 
     @property
     def label(self) -> str:
@@ -110,31 +119,32 @@ def _load(path: Path, _changed: int) -> Lectures:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise ExtensionError(f"{path.name}: {error}") from error
-    parts = {"decks", "chapters", "beyond", "rows"}
+    parts = {"decks", "beyond", "rows"}
     if not isinstance(content, dict) or content.keys() != parts:
         raise ExtensionError(f"{path.name}: expected exactly the parts {', '.join(sorted(parts))}")
     decks = {
         str(name): Deck(**_fields(f"{path.name}: deck {name}", entry, *DECK_FIELDS))
         for name, entry in content["decks"].items()
     }
-    rows: dict[tuple[str, str], Row] = {}
+    rows: dict[str, list[Row]] = {}
     for number, entry in enumerate(content["rows"], 1):
         row = Row(**_fields(f"{path.name}: row {number} ({entry})", entry, *ROW_FIELDS))
         where = f"{path.name}: row {number} ({row.deck}, {row.lines}, {row.topic!r})"
         if row.deck not in decks:
             raise ExtensionError(f"{where}: unknown deck")
         try:
-            span(row.lines)
+            first, last = span(row.lines)
+            end = span(decks[row.deck].length)[1]
         except ExtensionError as error:
             raise ExtensionError(f"{where}: {error}") from error
-        if bool(row.section) == bool(row.later):
-            raise ExtensionError(f"{where}: expected either section or later")
-        if row.later and row.later not in content["chapters"]:
-            raise ExtensionError(f"{where}: no chapter to come is called {row.later!r}")
-        if (row.deck, row.lines) in rows:
-            raise ExtensionError(f"{where}: duplicate of {rows[row.deck, row.lines].topic!r}")
-        rows[row.deck, row.lines] = row
-    return Lectures(decks, list(rows.values()), [str(label) for label in content["beyond"]])
+        if last > end:
+            raise ExtensionError(f"{where}: the deck has {end} lines")
+        before = next(reversed(rows.get(row.deck, [])), None)
+        if before and first <= span(before.lines)[1]:
+            raise ExtensionError(f"{where}: expected a line after those of {before.topic!r}")
+        rows.setdefault(row.deck, []).append(row)
+    beyond = [str(label) for label in content["beyond"]]
+    return Lectures(decks, [row for deck in decks for row in rows.get(deck, [])], beyond)
 
 
 def lectures(path: Path = PATH) -> Lectures:
@@ -158,6 +168,44 @@ def link(label: str, text: str = "") -> addnodes.pending_xref:
     )
 
 
+def table_row(*cells: str | nodes.Node) -> nodes.row:
+    """Return a table row of texts and nodes."""
+    return nodes.row(
+        "",
+        *(
+            nodes.entry(
+                "",
+                nodes.paragraph("", "", nodes.Text(cell) if isinstance(cell, str) else cell),
+            )
+            for cell in cells
+        ),
+    )
+
+
+def in_order(env: BuildEnvironment) -> Iterator[str]:
+    """Yield the pages in the order of the book; pages outside of it come last."""
+    seen: set[str] = set()
+
+    def walk(docname: str) -> Iterator[str]:
+        if docname not in seen:
+            seen.add(docname)
+            yield docname
+            for child in env.toctree_includes.get(docname, []):
+                yield from walk(child)
+
+    yield from walk(env.config.root_doc)
+    yield from sorted(env.all_docs.keys() - seen)
+
+
+def sections(env: BuildEnvironment) -> dict[str, list[str]]:
+    """Return each page's labels of sections, in the order of the page (as Sphinx keeps them)."""
+    found: dict[str, list[str]] = {docname: [] for docname in in_order(env)}
+    for label, (docname, _, _) in env.get_domain("std").data["labels"].items():
+        if label.startswith("sec-"):
+            found[docname].append(label)
+    return {docname: labels for docname, labels in found.items() if labels}
+
+
 class LectureMap(SphinxDirective):
     """Print the rows of one deck as a table; each row can be linked to."""
 
@@ -177,22 +225,16 @@ class LectureMap(SphinxDirective):
         labels = self.env.get_domain("std").data
         group = nodes.tgroup("", cols=3)
         group += [nodes.colspec("", colwidth=width) for width in (12, 53, 35)]
-        group += nodes.thead("", self.row("Lines", "Topic", "In this book"))
+        group += nodes.thead("", table_row("Lines", "Topic", "In this book"))
         body = nodes.tbody()
         for row in content.of(name):
             if row.label in labels["labels"]:
                 raise ExtensionError(f"{self.get_location()}: deck {name!r} is mapped twice")
             text = row.topic + (f". {row.note}" if row.note else "")
-            if row.section:
-                where: nodes.Node = link(row.section)
-            else:
-                where = nodes.inline(
-                    "",
-                    "",
-                    nodes.Text("will come with the chapter "),
-                    nodes.emphasis("", row.later),
-                )
-            body += (line := self.row(dashed(row.lines), text, where))
+            where = nodes.inline("", "", link(row.section))
+            for label in row.sections[1:]:
+                where += [nodes.Text("; "), link(label)]
+            body += (line := table_row(dashed(row.lines), text, where))
             line["ids"].append(nodes.make_id(row.label))
             # As labels of the standard domain the anchors merge, purge and resolve like any other.
             labels["labels"][row.label] = (self.env.docname, line["ids"][0], row.topic)
@@ -203,20 +245,6 @@ class LectureMap(SphinxDirective):
             nodes.paragraph("", origin),
             nodes.table("", group, classes=["lecture-map"]),
         ]
-
-    @staticmethod
-    def row(*cells: str | nodes.Node) -> nodes.row:
-        """Return a table row of texts and nodes."""
-        return nodes.row(
-            "",
-            *(
-                nodes.entry(
-                    "",
-                    nodes.paragraph("", "", nodes.Text(cell) if isinstance(cell, str) else cell),
-                )
-                for cell in cells
-            ),
-        )
 
 
 class covers(nodes.General, nodes.Element):
@@ -247,7 +275,11 @@ class FillCovers(SphinxPostTransform):
         docname = node["docname"]
         content = lectures()
         labels = self.env.get_domain("std").data["labels"]
-        here = [row for row in content.rows if labels.get(row.section, ("",))[0] == docname]
+        here = [
+            row
+            for row in content.rows
+            if any(labels.get(label, ("",))[0] == docname for label in row.sections)
+        ]
         if not here:
             raise ExtensionError(f"{docname}: no row of {FILE} is covered on this page")
         listing = nodes.bullet_list()
@@ -274,6 +306,68 @@ class FillCovers(SphinxPostTransform):
         ]
 
 
+class section_map(nodes.General, nodes.Element):
+    """Stands for the table from sections to slides until all labels are known."""
+
+
+class SectionMap(SphinxDirective):
+    """Print the book's sections in their order, each with its slides."""
+
+    def run(self) -> list[nodes.Node]:
+        """Leave a placeholder, and remember the page: it changes when a chapter does."""
+        self.env.note_dependency(str(PATH))
+        section_maps(self.env).add(self.env.docname)
+        return [section_map()]
+
+
+def section_maps(env: BuildEnvironment) -> set[str]:
+    """Return the pages with the table."""
+    if not hasattr(env, "section_maps"):
+        env.section_maps = set()
+    return env.section_maps  # type: ignore[no-any-return]
+
+
+class FillSectionMap(SphinxPostTransform):
+    """Put the table in place, before Sphinx resolves links (priority 10)."""
+
+    default_priority = 5
+
+    def run(self, **kwargs: Any) -> None:
+        """Replace each placeholder of this page."""
+        for node in list(self.document.findall(section_map)):
+            node.replace_self(self.table())
+
+    def table(self) -> nodes.table:
+        """Return the table: a heading a chapter, a row a section."""
+        content = lectures()
+        group = nodes.tgroup("", cols=2)
+        group += [nodes.colspec("", colwidth=width) for width in (45, 55)]
+        group += nodes.thead("", table_row("Section", "Slides"))
+        group += (body := nodes.tbody())
+        for docname, labels in sections(self.env).items():
+            title = self.env.titles[docname].astext()
+            address = self.app.builder.get_relative_uri(self.env.docname, docname)
+            body += (head := table_row(nodes.reference("", title, internal=True, refuri=address)))
+            head[0]["morecols"] = 1
+            head["classes"].append("chapter")
+            for label in labels:
+                body += table_row(link(label), self.slides(content, label))
+        return nodes.table("", group, classes=["section-map"])
+
+    @staticmethod
+    def slides(content: Lectures, label: str) -> nodes.inline:
+        """Return the slides of a section, deck by deck, as links into the lecture map."""
+        found = nodes.inline()
+        for name, deck in content.decks.items():
+            if rows := [row for row in content.of(name) if label in row.sections]:
+                found += nodes.Text("; " if len(found) else "")
+                found += nodes.strong("", deck.short)
+                for number, row in enumerate(rows):
+                    found += nodes.Text(", " if number else " ")
+                    found += link(row.label, dashed(row.lines))
+        return found if len(found) else nodes.inline("", "beyond the slides", classes=["beyond"])
+
+
 def check(app: Sphinx, env: BuildEnvironment) -> list[str]:
     """Hold the file against the labels of the book; return the pages whose links have changed.
 
@@ -282,9 +376,10 @@ def check(app: Sphinx, env: BuildEnvironment) -> list[str]:
     content = lectures()
     labels = env.get_domain("std").data["labels"]
     wrong = [
-        f"{FILE}: {row.deck}, {row.lines}, {row.topic!r}: no section is labeled {row.section!r}"
+        f"{FILE}: {row.deck}, {row.lines}, {row.topic!r}: no section is labeled {label!r}"
         for row in content.rows
-        if row.section and row.section not in labels
+        for label in row.sections
+        if label not in labels
     ]
     wrong += [
         f"{FILE}: beyond: no section is labeled {label!r}"
@@ -298,16 +393,36 @@ def check(app: Sphinx, env: BuildEnvironment) -> list[str]:
     ]
     if wrong:
         raise ExtensionError("\n".join(wrong))
-    targets = sorted({(r.section, *labels[r.section][::2]) for r in content.rows if r.section})
-    if targets == getattr(env, "lecture_targets", None):
+    targets = sorted({(x, *labels[x][::2]) for row in content.rows for x in row.sections})
+    pages = {labels[row.label][0] for row in content.rows}
+    shown = [
+        (env.titles[name].astext(), [labels[x] for x in found])
+        for name, found in sections(env).items()
+    ]
+    if (targets, shown) == getattr(env, "lecture_targets", None):
         return []
-    env.lecture_targets = targets  # type: ignore[attr-defined]
-    return sorted({labels[row.label][0] for row in content.rows})
+    env.lecture_targets = (targets, shown)  # type: ignore[attr-defined]
+    return sorted(pages | section_maps(env))
+
+
+def purge(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
+    """Forget a page that is about to be read again."""
+    section_maps(env).discard(docname)
+
+
+def merge(app: Sphinx, env: BuildEnvironment, docnames: set[str], other: BuildEnvironment) -> None:
+    """Take over what a parallel reader has found."""
+    section_maps(env).update(section_maps(other) & set(docnames))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the two directives and the check."""
+    """Register the three directives and the check."""
     app.add_node(covers)
+    app.add_node(section_map)
+    app.add_directive("section-map", SectionMap)
+    app.add_post_transform(FillSectionMap)
+    app.connect("env-purge-doc", purge)
+    app.connect("env-merge-info", merge)
     app.add_directive("lecture-map", LectureMap)
     app.add_directive("covers", Covers)
     app.add_post_transform(FillCovers)

@@ -124,9 +124,15 @@ def source_of(node: nodes.Element) -> tuple[str, bool]:
 
 def typeset(app: Sphinx, doctree: nodes.document) -> None:
     """Typeset a page's formulas when it is read, so that they are kept with what was read."""
-    found = [*doctree.findall(nodes.math), *doctree.findall(nodes.math_block)]
-    pages: dict[str, Page] = app.env.udl_math  # type: ignore[attr-defined]
-    pages.pop(app.env.docname, None)
+    typeset_page(app.env, app.env.docname, doctree)
+
+
+def typeset_page(env: BuildEnvironment, docname: str, *parts: nodes.Node) -> None:
+    """Typeset the formulas in the parts of a page."""
+    found = [node for part in parts for node in part.findall(nodes.math)]
+    found += [node for part in parts for node in part.findall(nodes.math_block)]
+    pages: dict[str, Page] = env.udl_math  # type: ignore[attr-defined]
+    pages.pop(docname, None)
     if not found:
         return
     engine().call("begin")
@@ -146,7 +152,7 @@ def typeset(app: Sphinx, doctree: nodes.document) -> None:
         spoken = f'<mjx-assistive-mml unselectable="on">{mathml}</mjx-assistive-mml>'
         html = html.removesuffix("</mjx-container>") + spoken + "</mjx-container>"
         formulas[source, display] = re.sub(r">\s+<", "><", html)
-    pages[app.env.docname] = Page(formulas, page_rules(engine().call("styles")))
+    pages[docname] = Page(formulas, page_rules(engine().call("styles")))
 
 
 def page_rules(css: str) -> str:

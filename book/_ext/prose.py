@@ -31,7 +31,7 @@ NUMBER = re.compile(
 # What a cell printed or glued, and code.
 COMPUTED = (nodes.literal, nodes.literal_block, nodes.raw, nodes.comment)
 COMPUTED_CLASSES = {"cell_output", "pasted-text", "pasted-inline", "pasted-figure"}
-GENERATED_CLASSES = {"covers", "lecture-map", "slide-check-source"}
+GENERATED_CLASSES = {"api", "covers", "lecture-map", "slide-check-source"}
 
 
 def suspicious(text: str) -> list[str]:

@@ -18,7 +18,6 @@ __all__ = [
     "d_hard_swish",
     "d_heaviside",
     "d_leaky_relu",
-    "d_leaky_relu_slope",
     "d_relu",
     "d_selu",
     "d_sigmoid",
@@ -167,34 +166,6 @@ def d_leaky_relu(z: _Numbers, slope: float = 0.01) -> Float[np.ndarray, "*shape"
     """
     z, slope = _floats(z), _parameter("slope", slope)
     return np.asarray(np.where(z > 0, 1.0, np.where(np.isnan(z), z, slope)))
-
-
-def d_leaky_relu_slope(z: _Numbers) -> Float[np.ndarray, "*shape"]:
-    """Return the derivative of the leaky ReLU with respect to its slope: z where z < 0, else 0.
-
-    With it the slope can be learned like any other parameter: the parametric ReLU.
-
-    Parameters
-    ----------
-    z : array of any shape
-        Preactivations.
-
-    Returns
-    -------
-    array of the same shape
-        Change of each activation for one unit of slope.
-
-    References
-    ----------
-    UDL chapter 3, notes on activation functions: the parametric ReLU of He et al. (2015).
-
-    Examples
-    --------
-    >>> d_leaky_relu_slope(np.array([-2.0, 0.0, 3.0]))
-    array([-2., 0., 0.])
-    """
-    z = _floats(z)
-    return np.asarray(np.minimum(z, 0))
 
 
 def elu(z: _Numbers, alpha: float = 1.0) -> Float[np.ndarray, "*shape"]:

@@ -116,6 +116,11 @@ def predict(X: Real[np.ndarray, "I P"], phi: Real[np.ndarray, " P"]) -> Float[np
     array of shape (I,)
         One prediction an example, in the unit of the targets.
 
+    Raises
+    ------
+    ValueError
+        If X does not have a column for each parameter.
+
     Examples
     --------
     >>> predict(np.array([[1.0, 2.0], [1.0, 3.0]]), np.array([10.0, 1.0]))

@@ -125,6 +125,17 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("page_path", names or ["(no book)"])
 
 
+def pytest_collection_modifyitems(items):
+    """Put the tests of a page together: they share its load. Its looks come first."""
+
+    def page(item):
+        return item.callspec.params["page_path"], "test_pages" not in item.nodeid
+
+    some = [item for item in items if "page_path" in getattr(item, "fixturenames", ())]
+    others = [item for item in items if "page_path" not in getattr(item, "fixturenames", ())]
+    items[:] = sorted(some, key=page) + others
+
+
 @pytest.fixture(scope="session", name="unavailable")
 def give_unavailable():
     """Give `unavailable` to tests, which cannot import this file."""
@@ -190,48 +201,59 @@ def site(book, serve):
     return serve(HTML)
 
 
-@pytest.fixture
-def open_page(browser):
-    """Give a function that opens a page, and check at the end that it was quiet.
+def new_context(browser, theme="light", width=1280, javascript=True):
+    """Return a context whose pages have what a reader who chose this theme has."""
+    context = browser.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme=theme,
+        reduced_motion="reduce",
+        java_script_enabled=javascript,
+    )
+    # This is where the theme keeps what the reader chose.
+    context.add_init_script(
+        f"try {{ localStorage.setItem('mode', '{theme}');"
+        f" localStorage.setItem('theme', '{theme}'); }} catch {{}}"
+    )
+    return context
+
+
+def new_page(context, url: str, problems: list[str]):
+    """Return a page that writes down what is not quiet: nothing is opened in it yet.
 
     Quiet means no request off this machine, none that fails, and nothing in the console.
     """
+    origin = "/".join(url.split("/")[:3])
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+
+    def on_request(request):
+        if not request.url.startswith((origin + "/", "data:", "blob:", "about:")):
+            problems.append(f"external request: {request.url}")
+
+    def on_console(message):
+        if message.type in {"error", "warning", "assert"}:
+            problems.append(f"console {message.type}: {message.text}")
+
+    def on_response(response):
+        if response.status >= 400:
+            problems.append(f"status {response.status}: {response.url}")
+
+    page.on("request", on_request)
+    page.on("console", on_console)
+    page.on("response", on_response)
+    page.on("pageerror", lambda error: problems.append(f"page error: {error}"))
+    return page
+
+
+@pytest.fixture
+def open_page(browser):
+    """Give a function that opens a page, and check at the end that it was quiet."""
     contexts = []
     problems: list[str] = []
 
-    def start(url: str, *, theme="light", width=1280, javascript=True, wait="load"):
-        origin = "/".join(url.split("/")[:3])
-        context = browser.new_context(
-            viewport={"width": width, "height": 900},
-            color_scheme=theme,
-            reduced_motion="reduce",
-            java_script_enabled=javascript,
-        )
-        contexts.append(context)
-        # This is where the theme keeps what the reader chose.
-        context.add_init_script(
-            f"try {{ localStorage.setItem('mode', '{theme}');"
-            f" localStorage.setItem('theme', '{theme}'); }} catch {{}}"
-        )
-        page = context.new_page()
-        page.set_default_timeout(30_000)
-
-        def on_request(request):
-            if not request.url.startswith((origin + "/", "data:", "blob:", "about:")):
-                problems.append(f"external request: {request.url}")
-
-        def on_console(message):
-            if message.type in {"error", "warning", "assert"}:
-                problems.append(f"console {message.type}: {message.text}")
-
-        def on_response(response):
-            if response.status >= 400:
-                problems.append(f"status {response.status}: {response.url}")
-
-        page.on("request", on_request)
-        page.on("console", on_console)
-        page.on("response", on_response)
-        page.on("pageerror", lambda error: problems.append(f"page error: {error}"))
+    def start(url: str, *, wait="load", **how):
+        contexts.append(new_context(browser, **how))
+        page = new_page(contexts[-1], url, problems)
         page.goto(url, wait_until=wait)
         return page
 
@@ -242,17 +264,144 @@ def open_page(browser):
     assert not problems, "\n".join(sorted(set(problems)))
 
 
+# Everything that a reader can open is open, and everything that loads late has loaded.
+SETTLE = """async () => {
+  // Sections far from the view are not laid out; here all of them are looked at.
+  const style = document.createElement("style");
+  style.id = "laid-out";
+  style.textContent = "section { content-visibility: visible !important }";
+  document.head.append(style);
+  for (const details of document.querySelectorAll("details")) details.open = true;
+  for (const toggle of document.querySelectorAll(".toggle-hidden")) {
+    toggle.classList.remove("toggle-hidden");
+  }
+  for (const image of document.querySelectorAll("img")) image.loading = "eager";
+  const late = (widget) => !widget.querySelector(".udl-fallback").hidden;
+  const widgets = [...document.querySelectorAll(".udl-widget")];
+  for (const widget of widgets) {
+    widget.scrollIntoView();
+    for (const end = performance.now() + 20_000; late(widget) && performance.now() < end;) {
+      await new Promise((done) => setTimeout(done, 10));
+    }
+  }
+  return widgets.filter(late).map((widget) => `interactive ${widget.id} did not load`);
+}"""
+# What watches the view looks a thousand pixels ahead, and is told with the next frames, however
+# slow they are.
+SCROLL_THROUGH = """async () => {
+  const frame = () => new Promise(requestAnimationFrame);
+  for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight + 1000) {
+    window.scrollTo(0, y);
+    await frame();
+    await frame();
+  }
+  await document.fonts.ready;
+  window.scrollTo(0, 0);
+  await frame();
+  await frame();
+}"""
+
+
+@pytest.fixture(scope="session")
+def shelf(browser, site):
+    """Keep the page of the book that was opened last, and what it said."""
+    context = new_context(browser, width=390)
+    at = {"path": None, "page": None, "problems": []}
+
+    def take(path):
+        if at["path"] != path:
+            if at["page"]:
+                at["page"].close()
+            url = f"{site}/{path}"
+            at.update(path=None, problems=[])
+            at["page"] = new_page(context, url, at["problems"])
+            at["page"].goto(url)
+            # A reader who comes for the first time.
+            if at["page"].evaluate("localStorage.length") > 2:
+                at["page"].evaluate("localStorage.clear()")
+                at["page"].reload()
+            at["problems"] += at["page"].evaluate(SETTLE)
+            at["path"] = path
+        return at
+
+    yield take
+    context.close()
+
+
+@pytest.fixture
+def open_here(page_path, shelf):
+    """Give a function that opens the page of this test, settled; check that it was quiet.
+
+    Tests of a page take it as the one before has left it. A width and a theme are set anew.
+    ``whole=False`` lays out only what is near the view, as for a reader, and that is quicker.
+    """
+    taken = []
+
+    def start(width=1280, theme="light", whole=True):
+        taken.append(shelf(page_path))
+        page = taken[0]["page"]
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(media="screen", forced_colors="none", color_scheme=theme)
+        page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
+        page.evaluate("on => { document.getElementById('laid-out').disabled = !on; }", whole)
+        if whole:
+            page.evaluate(SCROLL_THROUGH)
+        return page
+
+    yield start
+    for at in taken:
+        problems = sorted(set(at["problems"]))
+        at["problems"].clear()
+        assert not problems, "\n".join(problems)
+
+
+# Contrast is nine tenths of the work on a long page, and most of its texts are alike: of those
+# with one style on one ground, two are looked at.
+LOOK = """async ([options, alike]) => {
+  const grounds = new Map([[document, ""]]);
+  const ground = (el) => {
+    if (!grounds.has(el)) {
+      const s = getComputedStyle(el);
+      const own = [s.backgroundColor, s.backgroundImage, s.opacity, s.filter, s.mixBlendMode,
+        /fixed|sticky|absolute/.test(s.position)].join();
+      const clear = own === "rgba(0, 0, 0, 0),none,1,none,normal,false";
+      grounds.set(el, ground(el.parentNode) + (clear ? "" : `|${own}`));
+    }
+    return grounds.get(el);
+  };
+  const texts = new Map();
+  for (const el of alike ? document.querySelectorAll("body, body *") : []) {
+    const written = [...el.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    if (!(written || el.matches("input, textarea, select")) || !el.checkVisibility()) continue;
+    const s = getComputedStyle(el);
+    const key = [el.closest(".udl-widget")?.id, s.color, s.fontSize, s.fontWeight, s.textShadow,
+      ground(el)].join();
+    texts.set(key, [...(texts.get(key) ?? []), el].slice(0, 2));
+  }
+  const chosen = [...texts.values()].flat();
+  chosen.forEach((el) => el.setAttribute("data-chosen", ""));
+  const selector = alike ? "[data-chosen]" : "*";
+  axe.configure({ rules: [{ id: "color-contrast", selector }] });
+  const { violations } = await axe.run(document, options);
+  chosen.forEach((el) => el.removeAttribute("data-chosen"));
+  return violations.flatMap(({ id, impact, nodes }) => nodes.map((node) =>
+    `${id} (${impact}): ${node.target} ${node.html.slice(0, 200)}: ${node.failureSummary}`
+      .replace(/\\s+/g, " ")));
+}"""
+
+
 @pytest.fixture
 def violations():
-    """Give a function that lists what axe finds on a page, a line each."""
+    """Give a function that lists what axe finds on a page, a line each.
 
-    def run(page) -> list[str]:
-        response = Axe().run(page, options=AXE_OPTIONS).response
-        return [
-            f"{found['id']} ({found['impact']}): {node['target']} "
-            f"{' '.join(node['html'].split())[:200]}: {' '.join(node['failureSummary'].split())}"
-            for found in response["violations"]
-            for node in found["nodes"]
-        ]
+    With ``alike=True``, texts that look alike are measured once: for a whole page of the book.
+    ``rules`` names those to hold it to, if not all.
+    """
+
+    def run(page, *, alike=False, rules=None) -> list[str]:
+        if page.evaluate("typeof axe") == "undefined":
+            page.evaluate(Axe().axe_script)
+        options = AXE_OPTIONS | ({"runOnly": {"type": "rule", "values": rules}} if rules else {})
+        return page.evaluate(LOOK, [options, alike])
 
     return run

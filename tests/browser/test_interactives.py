@@ -95,7 +95,7 @@ window.probe = (() => {
     ...[...card(id).querySelectorAll("canvas")].map(picture)].join("\\n");
   let before = "";
   return {
-    counts, list, name, state, card,
+    counts, list, name, state, card, sleep,
     active: () => kept.indexOf(document.activeElement),
     where: () => document.activeElement.id || name(document.activeElement),
     look: (k) => look(kept[k]),
@@ -448,12 +448,27 @@ def test_accessible_in_each_mode(show, violations, name):
         assert problems == [], (width, theme, forced)
 
 
-def busy(page, wait=350):
+def pause(page, milliseconds):
+    """Wait by the page's own clock: what it had set for an earlier time has come before."""
+    page.evaluate("time => probe.sleep(time)", milliseconds)
+
+
+def busy(page):
     """Count frames and timers over a while."""
     first = page.evaluate("({ ...probe.counts })")
-    page.wait_for_timeout(wait)
+    pause(page, 350)
     last = page.evaluate("({ ...probe.counts })")
-    return {kind: last[kind] - first[kind] for kind in first}
+    return sum(last[kind] - first[kind] for kind in first)
+
+
+def runs(page):
+    """Whether something happens; a busy machine may take its time."""
+    return any(busy(page) for _ in range(20))
+
+
+def rests(page):
+    """Whether nothing happens any more, once what was under way is done."""
+    return any(not busy(page) for _ in range(20))
 
 
 def play_button(page, label="one"):
@@ -471,24 +486,23 @@ def test_rests_until_played_and_off_screen(show, name, motion):
     page.emulate_media(reduced_motion=motion)
     page.reload()
     settle(page, "one")
-    page.wait_for_timeout(500)
-    assert busy(page) == {"frames": 0, "timers": 0}
+    pause(page, 150)
+    assert rests(page)
     assert page.evaluate("document.getAnimations().length") == 0
     assert page.evaluate("location.hash") == "", "the address changed before anything was done"
     play = play_button(page)
     if play is None:
         return
     play.click()
-    page.wait_for_timeout(200)
-    assert sum(busy(page).values()) > 0, "does not run"
+    assert runs(page), "does not run"
     page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
-    page.wait_for_timeout(700)  # the last state is still being written
+    pause(page, 700)  # the last state is still being written
+    assert rests(page)
     before = probe(page, "state", "one")
-    assert busy(page) == {"frames": 0, "timers": 0}
+    assert not busy(page)
     assert probe(page, "state", "one") == before
     play.evaluate("button => button.scrollIntoView({ block: 'center' })")
-    page.wait_for_timeout(200)
-    assert sum(busy(page).values()) > 0, "does not run on"
+    assert runs(page), "does not run on"
     assert probe(page, "state", "one") != before
 
 
@@ -526,8 +540,13 @@ PRESS = """async (times) => {
 }"""
 
 
+# An hour at 60 frames a second may leave 22 MB. What leaks goes on; what a browser keeps for
+# itself, such as compiled code, comes in steps with rests between: one rest, and nothing leaks.
+FRAMES, LEFT_BY_A_FRAME = 3000, 100
+
+
 @pytest.mark.parametrize("name", ONE_EACH)
-def test_ten_thousand_frames_leave_no_memory_behind(show, name):
+def test_thousands_of_frames_leave_no_memory_behind(show, name):
     page = show(f"{name}-small")
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable")
@@ -538,29 +557,33 @@ def test_ten_thousand_frames_leave_no_memory_behind(show, name):
     play = play_button(page)
 
     def go_on(frames):
+        if play is None:
+            page.evaluate(PRESS, frames)
+            return
         target = page.evaluate("probe.counts.frames") + frames
         while (count := page.evaluate("probe.counts.frames")) < target:
-            page.wait_for_timeout(100)
+            page.wait_for_timeout(50)
             # What has come to its end starts over.
             if page.evaluate("probe.counts.frames") == count:
                 reset = page.locator("#one").get_by_role("button", name=re.compile("^reset", re.I))
                 reset.first.click()
                 play_button(page).click()
 
-    if play is None:
-        page.evaluate(PRESS, 1000)
-        before = memory(page, session)
-        page.evaluate(PRESS, 3000)
-    else:
+    if play is not None:
         play.click()
-        go_on(1000)
-        before = memory(page, session)
-        go_on(10_000)
-    used, nodes, listeners = memory(page, session)
-    print(f"{name}: {before[0] / 1e6:.2f} to {used / 1e6:.2f} MB, nodes {before[1]} to {nodes}")
-    assert used <= 1.1 * before[0], f"{before[0]} bytes became {used}"
-    assert nodes <= before[1] + 100
-    assert listeners <= before[2] + 20
+    go_on(1000)
+    found = [memory(page, session)]
+    allowed, rested = (LEFT_BY_A_FRAME * FRAMES, 100, 20), [False] * 3
+    for _ in range(3):
+        go_on(FRAMES)
+        found.append(memory(page, session))
+        growth = [after - before for before, after in zip(*found[-2:], strict=True)]
+        rested = [
+            rest or more <= most for rest, more, most in zip(rested, growth, allowed, strict=True)
+        ]
+        if all(rested):
+            return
+    pytest.fail(f"bytes, nodes, listeners grow on and on: {found}", pytrace=False)
 
 
 def written_state(page, label="one"):
@@ -571,7 +594,7 @@ def written_state(page, label="one"):
         for k in usable[:6]:
             if probe(page, "focus", label, k):
                 page.keyboard.press("ArrowDown" if controls[k][0] == "select" else "ArrowUp")
-    page.wait_for_timeout(700)
+    pause(page, 700)
     return page.evaluate("location.hash")
 
 
@@ -750,7 +773,7 @@ def test_engine_in_the_browser_is_the_one_in_python(show, name):
 
 
 @pytest.mark.book
-def test_interactives_of_the_book(site, book, page_path, open_page, violations):
+def test_interactives_of_the_book(book, page_path, open_here, violations):
     labels = [
         attributes["id"]
         for _, attributes in book[page_path].tags
@@ -758,18 +781,7 @@ def test_interactives_of_the_book(site, book, page_path, open_page, violations):
     ]
     if not labels:
         return
-    page = open_page(f"{site}/{page_path}")
-    page.add_style_tag(content="section { content-visibility: visible !important }")
-    # The page makes what can be scrolled focusable as it comes into view.
-    page.evaluate(
-        """async () => {
-          for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight) {
-            scrollTo(0, y);
-            // What is in view is noticed as a frame is drawn.
-            await new Promise((done) => requestAnimationFrame(() => setTimeout(done, 20)));
-          }
-        }"""
-    )
+    page = open_here()
     page.evaluate(PROBE)
     problems = []
     for label in labels:
@@ -786,7 +798,7 @@ def test_interactives_of_the_book(site, book, page_path, open_page, violations):
         found = walk(page, label, f"{label}-before", f"{label}-after")
         problems += [f"{label}: {problem}" for problem in found]
     page.emulate_media(forced_colors="active")
-    problems += violations(page)
+    problems += violations(page, alike=True, rules=["color-contrast", "link-in-text-block"])
     page.emulate_media(forced_colors="none", media="print")
     problems += ["is in print"] * page.locator(".udl-card:visible").count()
     assert problems == []
@@ -833,8 +845,8 @@ def test_weights_are_fetched_once_and_only_when_they_are_asked_for(unasked, viol
     page = unasked(width=390)
     asked = []
     page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
-    page.wait_for_timeout(300)
-    assert busy(page) == {"frames": 0, "timers": 0}
+    pause(page, 300)
+    assert rests(page)
     assert [kind for kind, _ in probe(page, "list", "one")] == ["button"]
     size = len(a_gpt("one").file.content)
     assert page.locator("#one button").inner_text() == f"Load the model ({-(-size // 1000)} KB)"
@@ -948,8 +960,8 @@ def test_sampling_streams_and_stops(show):
     assert len(PROMPT) + 4 < len(text) < len(PROMPT) + 100
     page.wait_for_timeout(100)
     assert written(page) == text
-    page.wait_for_timeout(700)  # the state is being written
-    assert busy(page) == {"frames": 0, "timers": 0}
+    pause(page, 700)  # the state is being written
+    assert rests(page)
 
 
 def test_a_prompt_is_read_as_it_is_typed(show):

@@ -156,9 +156,12 @@ def frame_of(page, k):
 @pytest.mark.parametrize("k", range(3))
 def test_interactive_fills_its_frame(notebook, k):
     frame = frame_of(notebook, k)
-    notebook.wait_for_timeout(300)
-    needed = frame.evaluate("document.documentElement.scrollHeight")
-    shown = notebook.locator("iframe.udl-frame").nth(k).evaluate("frame => frame.clientHeight")
+    for _ in range(30):  # the frame is told its height, and takes it, a little later
+        notebook.wait_for_timeout(300)
+        needed = frame.evaluate("document.documentElement.scrollHeight")
+        shown = notebook.locator("iframe.udl-frame").nth(k).evaluate("frame => frame.clientHeight")
+        if needed <= shown <= needed + 2:
+            break
     assert needed <= shown <= needed + 2
     wide = frame.evaluate("document.documentElement.scrollWidth - innerWidth")
     assert wide <= 0

@@ -12,42 +12,14 @@ import pytest
 
 pytestmark = pytest.mark.book
 
-MODES = {
-    "light": {"theme": "light"},
-    "dark": {"theme": "dark"},
-    "narrow": {"theme": "light", "width": 390},
-    "narrow-dark": {"theme": "dark", "width": 390},
-}
+# Two looks at each page see every text in both themes and every part at both widths.
+LOOKS = {"narrow-dark": (390, "dark"), "light": (1280, "light")}
+# The other two see what stands on all pages and depends on both, such as the menus.
+MORE = {"dark": (1280, "dark"), "narrow": (390, "light")}
+EACH_KIND = ["index.html", "book/index.html", "book/mock-exam.html", "search.html"]
 
 # In the standards of HTML and CSS, and newer than some releases of the checker.
 NEWER = ("Attribute “autocorrect” not allowed", "“overflow”: “clip” is not")
-
-# Everything that a reader can open is open, and everything that loads late has loaded.
-SETTLE = """async () => {
-  for (const details of document.querySelectorAll("details")) details.open = true;
-  for (const toggle of document.querySelectorAll(".toggle-hidden")) {
-    toggle.classList.remove("toggle-hidden");
-  }
-  for (const image of document.querySelectorAll("img")) image.loading = "eager";
-  const widgets = [...document.querySelectorAll(".udl-widget")];
-  for (const widget of widgets) {
-    widget.scrollIntoView();
-    for (let k = 0; k < 100 && !widget.querySelector(".udl-fallback").hidden; k += 1) {
-      await new Promise((done) => setTimeout(done, 20));
-    }
-  }
-  // What watches the view looks a thousand pixels ahead, and is told with the next frames, however
-  // slow they are.
-  const frame = () => new Promise(requestAnimationFrame);
-  for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight + 1000) {
-    window.scrollTo(0, y);
-    await frame();
-    await frame();
-  }
-  await document.fonts.ready;
-  window.scrollTo(0, 0);
-  return widgets.filter((w) => !w.querySelector(".udl-fallback").hidden).map((w) => w.id);
-}"""
 
 # What reaches over the edge, and lies in nothing that scrolls by itself.
 TOO_WIDE = """(width) => [...document.querySelectorAll("body *")]
@@ -63,19 +35,24 @@ TOO_WIDE = """(width) => [...document.querySelectorAll("body *")]
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("mode", MODES)
-def test_page_in_a_browser(site, page_path, mode, open_page, violations):
-    page = open_page(f"{site}/{page_path}", **MODES[mode])
-    assert page.evaluate("document.documentElement.dataset.theme") == MODES[mode]["theme"]
-    # Sections far from the view are not laid out; here all of them are looked at.
-    page.add_style_tag(content="section { content-visibility: visible !important }")
-    assert page.evaluate(SETTLE) == [], "these interactives did not load"
-    problems = violations(page)
-    width = MODES[mode].get("width", 1280)
-    found = page.evaluate("document.scrollingElement.scrollWidth")
-    if found > width:
-        problems.append(f"scrolls sideways, {found} px: {page.evaluate(TOO_WIDE, width)}")
+def test_page_in_a_browser(book, page_path, open_here, violations):
+    problems = []
+    looks = LOOKS | (MORE if page_path in EACH_KIND else {})
+    for look, (width, theme) in looks.items():
+        page = open_here(width, theme)
+        problems += [f"{look}: {found}" for found in violations(page, alike=True)]
+        found = page.evaluate("document.scrollingElement.scrollWidth")
+        if found > width:
+            wide = page.evaluate(TOO_WIDE, width)
+            problems.append(f"{look}: scrolls sideways, {found} px: {wide}")
     assert not problems, "\n".join(problems)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_theme_that_a_reader_chose_is_there_from_the_start(site, open_page, theme):
+    page = open_page(f"{site}/book/index.html", theme=theme)
+    assert page.evaluate("document.documentElement.dataset.theme") == theme
 
 
 def test_pages_are_valid_html(book, unavailable):

@@ -4,9 +4,9 @@
 - ``digits``: handwritten digits of MNIST, 5,000 or all 70,000; ``mnist_1d``: ten kinds of lines.
 - ``titanic``: passengers, 1309 x 14; ``breast_cancer``, ``wine``: measurements and classes.
 - ``tiny_shakespeare``: a text, 1.1 million characters, or a labeled surrogate.
-- ``moons``, ``rings``, ``clouds``: two classes in a plane.
+- ``moons``, ``clouds``: two classes in a plane.
 - ``twelve_points``, ``age_height``, ``flat_prices``, ``cars``, ``noisy_sine``: toy sets.
-- ``select``, ``missing``, ``fill``: from a table with gaps to an array without.
+- ``select``, ``fill``: from a table with gaps to an array without.
 - ``Normalizer``, ``Standardizer``: fit on training rows, apply elsewhere, invert.
 - ``random_split``, ``group_split``: row numbers for training and for testing.
 - ``loaded``, ``available``: what this process has loaded, and what it could load.
@@ -15,7 +15,7 @@
 """
 
 from udl.data._available import available
-from udl.data._classes import Classes, clouds, moons, rings
+from udl.data._classes import Classes, clouds, moons
 from udl.data._digits import Digits, digits
 from udl.data._files import ChecksumError
 from udl.data._life import LifeExpectancy, life_expectancy
@@ -24,7 +24,7 @@ from udl.data._provenance import Provenance, loaded
 from udl.data._scale import Normalizer, Standardizer
 from udl.data._split import Split, group_split, random_split
 from udl.data._stand_in import SurrogateWarning
-from udl.data._table import fill, missing, select
+from udl.data._table import fill, select
 from udl.data._tables import Table, breast_cancer, wine
 from udl.data._text import Text, tiny_shakespeare
 from udl.data._titanic import Titanic, titanic
@@ -55,12 +55,10 @@ __all__ = [
     "group_split",
     "life_expectancy",
     "loaded",
-    "missing",
     "mnist_1d",
     "moons",
     "noisy_sine",
     "random_split",
-    "rings",
     "select",
     "tiny_shakespeare",
     "titanic",

@@ -1,4 +1,4 @@
-"""Sets with classes that are generated from a stated rule: two moons, two rings, two clouds."""
+"""Sets with classes that are generated from a stated rule: two moons, two clouds."""
 
 from __future__ import annotations
 
@@ -105,44 +105,6 @@ def moons(I: int = 300, noise: float | int = 0.3, seed: int = 0) -> Classes:
     x = np.column_stack([y + sign * np.cos(t), 0.5 * y + sign * np.sin(t)])
     x += rng.normal(0.0, noise, (I, 2))
     return generated("moons", x, y, f"Two half circles, normal noise of {noise}.", seed)
-
-
-def rings(I: int = 300, noise: float | int = 0.15, seed: int = 0) -> Classes:
-    r"""Generate a ring of radius 1 and one of radius 1/2 inside it, with noise.
-
-    .. math::
-        x = r\,(\cos t, \sin t) + \varepsilon, \qquad r = 1 - \tfrac12 y, \quad
-        t \sim \mathcal U(0, 2 \pi), \quad \varepsilon \sim \mathcal N(0, \text{noise}^2)
-
-    Parameters
-    ----------
-    I : int
-        Number of examples; half of them, to within one, are of class 0 (the outer ring).
-    noise : float
-        Standard deviation of the noise.
-    seed : int
-        Seed of the random numbers.
-
-    Returns
-    -------
-    Classes
-        ``x``, shape (I, 2), without units; ``y``, shape (I,): 0 or 1, in random order.
-
-    Raises
-    ------
-    ValueError
-        If `I` is less than 1, or `noise` is negative or not finite.
-
-    Examples
-    --------
-    >>> rings(I=4).y.shape
-    (4,)
-    """
-    rng, y = _start(I, seed, noise=noise)
-    t = rng.uniform(0.0, 2.0 * np.pi, I)
-    x = (1.0 - 0.5 * y)[:, None] * np.column_stack([np.cos(t), np.sin(t)])
-    x += rng.normal(0.0, noise, (I, 2))
-    return generated("rings", x, y, f"Two rings, normal noise of {noise}.", seed)
 
 
 def clouds(I: int = 300, spread: float | int = 0.8, seed: int = 0) -> Classes:

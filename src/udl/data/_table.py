@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from udl import _check
 
@@ -62,35 +62,6 @@ def select(frame: pd.DataFrame, columns: Sequence[str]) -> Float[np.ndarray, "I 
 
 def _numbers(X: Float[np.ndarray, "I ..."]) -> Float[np.ndarray, "I ..."]:
     return _check.matrix(X=X) if np.ndim(X) > 1 else _check.vector(X=X)
-
-
-def missing(X: Float[np.ndarray, "I ..."]) -> Int[np.ndarray, "*D"]:
-    """Count the gaps (NaN) in each column.
-
-    Parameters
-    ----------
-    X : ndarray, shape (I, D) or (I,)
-        Examples.
-
-    Returns
-    -------
-    ndarray, shape (D,) or ()
-        Number of NaN in each column.
-
-    Raises
-    ------
-    ValueError
-        If `X` is empty, or neither a matrix nor a vector.
-    TypeError
-        If `X` does not hold real numbers.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> missing(np.array([[1.0, np.nan], [2.0, 3.0]]))
-    array([0, 1])
-    """
-    return np.asarray(np.isnan(_numbers(X)).sum(axis=0))
 
 
 def fill(

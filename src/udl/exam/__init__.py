@@ -16,14 +16,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from udl._answers import budget as _budget
+from udl._answers import described as _described
+from udl._answers import empty as _empty
+from udl._answers import quiet as _quiet
 from udl.exam import _functions, _models, _values
 from udl.exam._grade import Grade as _Grade
 from udl.exam._grade import Grader as _Grader
 from udl.exam._result import Result, Score
-from udl.exam._run import budget as _budget
-from udl.exam._run import described as _described
-from udl.exam._run import empty as _empty
-from udl.exam._run import quiet as _quiet
 from udl.exam._table import Table, table
 from udl.exam._tasks import TASKS, Task
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
+from udl._answers import Outcome, array, call, kind, number
 from udl.exam._grade import Grade
-from udl.exam._run import Outcome, array, call, kind, number
 
 _CHANGED = "It changes the arrays that it is given. Work on copies."
 TOLERANCE = 1e-6

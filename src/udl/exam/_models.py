@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from udl._answers import array, call, kind, number
 from udl.exam._grade import Grade
-from udl.exam._run import array, call, kind, number
 from udl.exam._table import table
 from udl.exam._values import entries_of, share_trouble
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
 
+from udl._answers import as_html, as_text
+
 
 @dataclass(frozen=True)
 class Result:
@@ -38,12 +40,11 @@ class Result:
 
     def __repr__(self) -> str:
         """Write the points, and a line for each sentence."""
-        return "\n".join([self._head(), *(f"- {line}" for line in self.feedback)])
+        return as_text(self._head(), self.feedback)
 
     def _repr_html_(self) -> str:
         """Return the same for a notebook."""
-        items = "".join(f"<li>{escape(line)}</li>" for line in self.feedback)
-        return f"<p><strong>{escape(self._head())}</strong></p><ul>{items}</ul>"
+        return as_html(self._head(), self.feedback)
 
 
 @dataclass(frozen=True)

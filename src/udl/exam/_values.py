@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from udl import data
+from udl._answers import array, kind, number
 from udl.exam._grade import Grade
-from udl.exam._run import array, kind, number
 from udl.exam._table import table
 
 _GAPS = ("age", "fare", "embarked")

@@ -36,6 +36,13 @@ def orthogonalize(
     tensor of shape (..., R, C)
         Of the type of `matrices`.
 
+    Raises
+    ------
+    ValueError
+        If `matrices` has fewer than two axes, or `steps` is below 1.
+    TypeError
+        If `steps` is no integer.
+
     Notes
     -----
     After five steps, singular values that were more than 0.003 of the Frobenius norm are between

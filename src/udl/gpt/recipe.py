@@ -47,7 +47,7 @@ class Recipe:
         Longest gradient.
     precision : str
         ``"float32"``, ``"bfloat16"``, ``"float16"``, or ``"auto"``: bfloat16 on a CUDA device that
-        has it, else float16; on a CPU what :func:`quicker_on_cpu` measures.
+        has it, else float16; on a CPU what ``recipe.quicker_on_cpu`` measures.
     accumulate : int
         Batches in a step: the gradient is that of ``batch * accumulate`` windows.
     evaluate_every : int

@@ -161,6 +161,13 @@ def memory(
         `activation_bytes`: "cache" (keys and values of B full contexts), and with the weights
         "inference".
 
+    Raises
+    ------
+    ValueError
+        If a number is less than 1, or there is no such optimizer.
+    TypeError
+        If a number is no integer.
+
     Notes
     -----
     A block keeps about 16 D numbers for each token: its norms' inputs and outputs (4 D), queries,

@@ -135,7 +135,7 @@ def fit(
     -----
     On a CPU, two trainings of one precision give the same bits, also if one was killed and
     resumed: see :func:`udl.train.fit`. With ``precision="auto"`` it is measured
-    (:func:`udl.gpt.recipe.quicker_on_cpu`), and two trainings may choose differently; what is
+    (``recipe.quicker_on_cpu``), and two trainings may choose differently; what is
     resumed keeps the first one's. With a folder, Ctrl-C saves at the end of the step, and `resume`
     goes on from there.
 

@@ -75,8 +75,24 @@ def d_gaussian(
 ) -> Floats:
     r"""Return the gradient of :func:`gaussian` by mu, :math:`(\mu - y) / \sigma^2`.
 
-    Arguments and errors are those of :func:`gaussian`.
-    The gradient has the shape of mu; its unit is nats over that of y.
+    Parameters
+    ----------
+    y, mu : arrays of shape (I,) or (I, D_o)
+        Targets and predicted means.
+    sigma2 : float, or array like y
+        Variance.
+    reduction : {"sum", "mean", "none"}
+        That of the loss.
+
+    Returns
+    -------
+    array of the shape of mu
+        In nats over the unit of y.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for :func:`gaussian`.
 
     Examples
     --------
@@ -96,8 +112,24 @@ def d_gaussian_variance(
     .. math:: \frac{\partial L}{\partial \sigma^2} =
         \frac{1}{2 \sigma^2} - \frac{(y - \mu)^2}{2 \sigma^4}
 
-    Arguments and errors are those of :func:`gaussian`.
-    The gradient has the shape of sigma2, which is () for one variance of all targets.
+    Parameters
+    ----------
+    y, mu : arrays of shape (I,) or (I, D_o)
+        Targets and predicted means.
+    sigma2 : float, or array like y
+        Variance.
+    reduction : {"sum", "mean", "none"}
+        That of the loss.
+
+    Returns
+    -------
+    array of the shape of sigma2
+        The shape is () for one variance of all targets.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for :func:`gaussian`.
 
     Examples
     --------
@@ -162,8 +194,22 @@ def d_gaussian_logits(
         \frac{\partial L}{\partial f_1} = (f_1 - y) e^{-f_2}, \qquad
         \frac{\partial L}{\partial f_2} = \frac{1}{2} - \frac{1}{2} (f_1 - y)^2 e^{-f_2}
 
-    Arguments and errors are those of :func:`gaussian_logits`.
-    The gradient has the shape of f.
+    Parameters
+    ----------
+    y, f : arrays of shape (I,) and (I, 2)
+        Targets; means, and logarithms of the variances.
+    reduction : {"sum", "mean", "none"}
+        That of the loss.
+
+    Returns
+    -------
+    array of shape (I, 2)
+        A slope for each output.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for :func:`gaussian_logits`.
 
     Examples
     --------
@@ -215,8 +261,24 @@ def laplace(y: Numbers, mu: Numbers, b: Spread = 1.0, *, reduction: Reduction = 
 def d_laplace(y: Numbers, mu: Numbers, b: Spread = 1.0, *, reduction: Reduction = "sum") -> Floats:
     r"""Return the gradient of :func:`laplace` by mu, :math:`\mathrm{sign}(\mu - y) / b`.
 
-    Arguments and errors are those of :func:`laplace`.
-    The gradient has the shape of mu. It is 0 at the corner mu = y, as in PyTorch.
+    Parameters
+    ----------
+    y, mu : arrays of shape (I,) or (I, D_o)
+        Targets and predicted medians.
+    b : float, or array like y
+        Scale.
+    reduction : {"sum", "mean", "none"}
+        That of the loss.
+
+    Returns
+    -------
+    array of the shape of mu
+        0 at the corner mu = y, as in PyTorch.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for :func:`laplace`.
 
     Examples
     --------
@@ -233,8 +295,24 @@ def d_laplace_scale(
 ) -> Float[np.ndarray, "..."]:
     r"""Return the gradient of :func:`laplace` by b, :math:`1 / b - |y - \mu| / b^2`.
 
-    Arguments and errors are those of :func:`laplace`.
-    The gradient has the shape of b, which is () for one scale of all targets.
+    Parameters
+    ----------
+    y, mu : arrays of shape (I,) or (I, D_o)
+        Targets and predicted medians.
+    b : float, or array like y
+        Scale.
+    reduction : {"sum", "mean", "none"}
+        That of the loss.
+
+    Returns
+    -------
+    array of the shape of b
+        The shape is () for one scale of all targets.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for :func:`laplace`.
 
     Examples
     --------
@@ -290,8 +368,22 @@ def d_laplace_logits(
         \frac{\partial L}{\partial f_1} = \mathrm{sign}(f_1 - y) e^{-f_2}, \qquad
         \frac{\partial L}{\partial f_2} = 1 - |f_1 - y| e^{-f_2}
 
-    Arguments and errors are those of :func:`laplace_logits`.
-    The gradient has the shape of f. The first column is 0 at the corner, as in :func:`d_laplace`.
+    Parameters
+    ----------
+    y, f : arrays of shape (I,) and (I, 2)
+        Targets; medians, and logarithms of the scales.
+    reduction : {"sum", "mean", "none"}
+        That of the loss.
+
+    Returns
+    -------
+    array of shape (I, 2)
+        A slope for each output; the first is 0 at the corner, as in :func:`d_laplace`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for :func:`laplace_logits`.
 
     Examples
     --------

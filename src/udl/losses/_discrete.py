@@ -65,8 +65,22 @@ def d_bernoulli(y: Numbers, lam: Numbers, *, reduction: Reduction = "sum") -> Fl
     .. math:: \frac{\partial L}{\partial \lambda} =
         -\frac{1}{\lambda} \text{ if } y = 1, \text{ else } \frac{1}{1 - \lambda}
 
-    Arguments and errors are those of :func:`bernoulli`.
-    The gradient has the shape of lam; it is infinite where lam excludes the label.
+    Parameters
+    ----------
+    y, lam : arrays of shape (I,) or (I, D_o)
+        Labels, and probabilities of the label 1.
+    reduction : {"sum", "mean", "none"}
+        That of the loss.
+
+    Returns
+    -------
+    array of the shape of lam
+        Infinite where lam excludes the label.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for :func:`bernoulli`.
 
     Examples
     --------
@@ -118,8 +132,22 @@ def bernoulli_logits(y: Numbers, f: Numbers, *, reduction: Reduction = "sum") ->
 def d_bernoulli_logits(y: Numbers, f: Numbers, *, reduction: Reduction = "sum") -> Floats:
     r"""Return the gradient of :func:`bernoulli_logits` by f, :math:`\mathrm{sig}[f] - y`.
 
-    Arguments and errors are those of :func:`bernoulli_logits`.
-    The gradient has the shape of f, and all its digits where prediction and label are close.
+    Parameters
+    ----------
+    y, f : arrays of shape (I,) or (I, D_o)
+        Labels and logits.
+    reduction : {"sum", "mean", "none"}
+        That of the loss.
+
+    Returns
+    -------
+    array of the shape of f
+        Prediction minus label, with all its digits where the two are close.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for :func:`bernoulli_logits`.
 
     Examples
     --------
@@ -171,9 +199,23 @@ def d_categorical(
 ) -> Float[np.ndarray, "I K"]:
     r"""Return the gradient of :func:`categorical` by lam: -1 / lam at the label, else 0.
 
-    Arguments and errors are those of :func:`categorical`.
-    The gradient has the shape of lam; it is infinite where lam excludes the class. The entries of
-    lam count as free numbers: that a row sums to one plays no part.
+    Parameters
+    ----------
+    y, lam : arrays of shape (I,) and (I, K)
+        Classes, and a probability for each class.
+    reduction : {"sum", "mean", "none"}
+        That of the loss.
+
+    Returns
+    -------
+    array of shape (I, K)
+        Infinite where lam excludes the class. The entries of lam count as free numbers: that a
+        row sums to one plays no part.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for :func:`categorical`.
 
     Examples
     --------
@@ -230,8 +272,22 @@ def d_categorical_logits(
 
     .. math:: \frac{\partial L}{\partial f_{ik}} = \mathrm{softmax}_k[f_i] - [k = y_i]
 
-    Arguments and errors are those of :func:`categorical_logits`.
-    The gradient has the shape of f: prediction minus label. Rows sum to zero.
+    Parameters
+    ----------
+    y, f : arrays of shape (I,) and (I, K)
+        Classes and logits.
+    reduction : {"sum", "mean", "none"}
+        That of the loss.
+
+    Returns
+    -------
+    array of shape (I, K)
+        Prediction minus label. Rows sum to zero.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for :func:`categorical_logits`.
 
     Examples
     --------
@@ -292,8 +348,22 @@ def poisson(y: Numbers, rate: Numbers, *, reduction: Reduction = "sum") -> Loss:
 def d_poisson(y: Numbers, rate: Numbers, *, reduction: Reduction = "sum") -> Floats:
     r"""Return the gradient of :func:`poisson` by the rate, :math:`1 - y / \lambda`.
 
-    Arguments and errors are those of :func:`poisson`.
-    The gradient has the shape of the rate; it is infinite where the rate excludes the count.
+    Parameters
+    ----------
+    y, rate : arrays of shape (I,) or (I, D_o)
+        Counts and expected counts.
+    reduction : {"sum", "mean", "none"}
+        That of the loss.
+
+    Returns
+    -------
+    array of the shape of rate
+        Infinite where the rate excludes the count.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for :func:`poisson`.
 
     Examples
     --------
@@ -349,8 +419,22 @@ def poisson_logits(y: Numbers, f: Numbers, *, reduction: Reduction = "sum") -> L
 def d_poisson_logits(y: Numbers, f: Numbers, *, reduction: Reduction = "sum") -> Floats:
     r"""Return the gradient of :func:`poisson_logits` by f, :math:`e^f - y`.
 
-    Arguments and errors are those of :func:`poisson_logits`.
-    The gradient has the shape of f: expected minus observed count.
+    Parameters
+    ----------
+    y, f : arrays of shape (I,) or (I, D_o)
+        Counts and logits.
+    reduction : {"sum", "mean", "none"}
+        That of the loss.
+
+    Returns
+    -------
+    array of the shape of f
+        Expected minus observed count.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for :func:`poisson_logits`.
 
     Examples
     --------

@@ -47,7 +47,7 @@ def make_data(config: Config) -> Data:
 
     Parameters
     ----------
-    config
+    config : Config
         The settings, of which those of the data are used.
 
     Returns
@@ -200,7 +200,7 @@ def oracle(config: Config) -> Losses:
 
     Parameters
     ----------
-    config
+    config : Config
         The settings: data and loss.
 
     Returns

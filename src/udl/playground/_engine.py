@@ -101,7 +101,7 @@ class Engine:
 
     Parameters
     ----------
-    config
+    config : Config
         The settings.
 
     Attributes

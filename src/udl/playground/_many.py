@@ -44,13 +44,13 @@ def train_many(config: Config, seeds: Sequence[int], epochs: int, every: int = 1
 
     Parameters
     ----------
-    config
+    config : Config
         The settings; its seed is not used.
-    seeds
+    seeds : sequence of int
         The seeds, one for each of R runs.
-    epochs
+    epochs : int
         How long to train.
-    every
+    every : int
         Epochs from one measurement to the next. The last epoch is always measured.
 
     Returns

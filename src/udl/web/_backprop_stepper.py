@@ -72,7 +72,7 @@ def backprop_stepper(
     alpha : float
         The learning rate at first.
     task : str
-        What to try, with ``$math$`` and `` `code` ``.
+        What to try, with ``$math$`` and ```code```.
     title : str
         Heading of the card.
     goal : str or mapping

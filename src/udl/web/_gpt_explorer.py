@@ -46,7 +46,7 @@ def gpt_explorer(
     label : str
         Stable id of the explorer on its page; by default a hash of the content.
     task : str
-        What to try, with ``$math$`` and `` `code` ``. By default, and whatever is written here,
+        What to try, with ``$math$`` and ```code```. By default, and whatever is written here,
         the page notices when the reader has found the head that looks back one character most.
     title : str
         Plain-text name.

@@ -54,7 +54,7 @@ def least_squares_explorer(
     label : str
         Stable id on the page; by default a hash of the content.
     task : str
-        What to try. ``$math$`` and `` `code` `` are allowed.
+        What to try. ``$math$`` and ```code``` are allowed.
     title : str
         Name of the interactive.
     x_name, y_name : str

@@ -47,7 +47,7 @@ def loss_landscape(
     label : str
         Stable id of the landscape on its page; by default a hash of the content.
     task : str
-        What to try, with ``$math$`` and `` `code` ``.
+        What to try, with ``$math$`` and ```code```.
     title : str
         Plain-text name.
     axes : (str, str)

@@ -44,7 +44,7 @@ def playground(
         Stable id of the playground on its page; by default a hash of the content. Links to a state
         of it begin with the id.
     task : str
-        What to try, with ``$math$`` and `` `code` ``.
+        What to try, with ``$math$`` and ```code```.
     title : str
         Plain-text name.
     hide : sequence of str

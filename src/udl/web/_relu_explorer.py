@@ -61,7 +61,7 @@ def relu_explorer(
     second : (theta, phi), optional
         A second network, which reads the output of the first; it may have another width.
     task : str
-        What to try, with ``$math$`` and `` `code` ``.
+        What to try, with ``$math$`` and ```code```.
     title : str
         Plain-text name; by default it tells one network from two.
     x_range : (low, high)

@@ -37,7 +37,7 @@ _IMPORT = re.compile(r'(?:(?<= from )|(?<=import\())"\./([\w-]+)\.mjs"')
 
 
 def inline(text: str) -> str:
-    r"""Turn a line of text into HTML, with ``$math$`` and `` `code` `` marked up.
+    r"""Turn a line of text into HTML, with ``$math$`` and ```code``` marked up.
 
     Parameters
     ----------

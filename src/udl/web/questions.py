@@ -35,7 +35,7 @@ def numeric(
     Parameters
     ----------
     question : str
-        What is asked. ``$math$`` and `` `code` `` are allowed, here and in every text below.
+        What is asked. ``$math$`` and ```code``` are allowed, here and in every text below.
     answer : float
         The expected value, in ``unit``; best taken from a variable of the cell.
     unit : str
@@ -124,7 +124,7 @@ def choice(
     Parameters
     ----------
     question : str
-        What is asked. ``$math$`` and `` `code` `` are allowed, here and in every text below.
+        What is asked. ``$math$`` and ```code``` are allowed, here and in every text below.
     options : mapping of str to str
         Each answer with the feedback that it gets, in the order in which they are shown.
     correct : str

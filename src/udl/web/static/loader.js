@@ -28,6 +28,9 @@
   const named = () => boxes.find((box) => location.hash.startsWith(`#${box.id}:`));
   boxes.forEach((box) => watch.observe(box));
   named()?.scrollIntoView();
+  if (document.querySelector(".exercise, #udl-progress")) {
+    import(new URL("progress.mjs", base)).then((m) => m.start(), console.error);
+  }
   addEventListener("hashchange", () => {
     const box = named();
     if (!box) return;

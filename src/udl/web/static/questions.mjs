@@ -57,7 +57,10 @@ export function render({ el, props }) {
     event.preventDefault();
     const { right, feedback, unread } = ask.judge();
     if (unread) return tell("", "", unread);
-    if (right) return tell("udl-good", "✓ Correct.", feedback);
+    if (right) {
+      el.dispatchEvent(new CustomEvent("udl-right", { bubbles: true })); // for progress.mjs
+      return tell("udl-good", "✓ Correct.", feedback);
+    }
     wrong += 1;
     reveal.hidden = wrong < 2;
     tell("udl-bad", "✗ Not yet.", feedback);
