@@ -45,13 +45,6 @@ NOT_YET = {
         *("udl.autograd.minimum", "udl.autograd.no_grad", "udl.autograd.stack"),
         *("udl.autograd.where", "udl.gradcheck.gradcheck"),
     },
-    "gpt": {"udl.gpt.attention"},
-    "large-language-models": {"udl.gpt.sizes.flops_per_token", "udl.gpt.sizes.memory"},
-    "loss-functions": {
-        *("udl.losses.d_bernoulli", "udl.losses.d_categorical", "udl.losses.d_laplace"),
-        *("udl.losses.d_laplace_logits", "udl.losses.d_laplace_scale", "udl.losses.d_poisson"),
-        *("udl.losses.laplace_logits", "udl.losses.poisson"),
-    },
 }
 
 

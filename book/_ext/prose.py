@@ -81,7 +81,7 @@ def check(app: Sphinx, doctree: nodes.document) -> None:
     if docname in app.config.udl_prose_exempt:
         return
     app.env.note_dependency(str(Path(app.srcdir) / app.config.udl_allowed_numbers))
-    allowed = allowed_numbers(app).get(docname.rsplit("/")[-1], {})
+    allowed = allowed_numbers(app).get(docname.removeprefix("book/"), {})
     used = set()
     for node, text in written(doctree):
         for number in suspicious(text):
@@ -100,7 +100,7 @@ def check(app: Sphinx, doctree: nodes.document) -> None:
 
 
 def check_chapters(app: Sphinx, env: BuildEnvironment) -> None:
-    pages = {name.rsplit("/")[-1] for name in env.found_docs}
+    pages = {name.removeprefix("book/") for name in env.found_docs}
     for chapter in sorted(allowed_numbers(app).keys() - pages):
         logger.warning("%s names %s, which is no page", app.config.udl_allowed_numbers, chapter)
 

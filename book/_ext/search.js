@@ -43,9 +43,9 @@
     const on = (word, file) => [terms[word], titleterms[word]].flat().includes(file);
     const asked = [...new Set(stems(query))]
       .map((word) => {
-        // A word that is not typed to its end, or whose stem is another's beginning.
+        // A word that is not typed to its end, or whose stem is another's beginning; no_name_of_code.
         const like = (w) => w.startsWith(word) || (w.length > 4 && word.startsWith(w));
-        const begun = count.has(word) || word.length < 4 ? [word] : [...count.keys()].filter(like);
+        const begun = count.has(word) || word.length < 4 || word.includes("_") ? [word] : [...count.keys()].filter(like);
         const rarity = Math.log(1 + sections.length / Math.max(1, ...begun.map((w) => count.get(w) ?? 0)));
         return { word, begun, rarity };
       })

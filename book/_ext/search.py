@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 SCRIPT = Path(__file__).with_name("search.js")
 DATA = "sections.js"
-# Reference pages hold each word of the book once more; exercises and summaries repeat a chapter.
-CHAPTER, REPEATED, REFERENCE = 1.0, 0.7, 0.5
+# Reference pages hold each word of the book once more, and count when they are asked for by name;
+# exercises and summaries repeat a chapter.
+CHAPTER, NAMED, REPEATED, REFERENCE = 1.0, 0.9, 0.7, 0.5
 REPEATING = {"Exercises", "Summary"}
 
 
@@ -96,7 +97,7 @@ def pages(app: Sphinx) -> list[list[Any]]:
         for number, (ids, title) in enumerate(here):
             phrases = [phrase for anchor in ids for phrase in extra.get(anchor, ())]
             weight = REPEATED if title in REPEATING else 1.0
-            weight = found[-1][1] * weight if number else CHAPTER  # a page's own name counts
+            weight *= found[-1][1] if number or docname in chapters else NAMED
             found[-1][2].append([f"#{ids[0]}" if number else "", title, phrases, weight])
     return found
 

@@ -95,7 +95,7 @@ check = Checks(
                     lambda q, k, v, H: _attend(q, k, v, H, causal=False)
                 ),
                 "Divide by the root of the length of a head's query, D / H.": (
-                    lambda q, k, v, H: _attend(q, k, v, H, size=q.shape[1])
+                    lambda q, k, v, H: _attend(q, k, v, H, size=float(q.shape[1]))
                 ),
                 "Divide the scores by the root of D / H.": (
                     lambda q, k, v, H: _attend(q, k, v, H, size=1.0)

@@ -101,7 +101,7 @@ check = Checks(
         "budget": Function(
             "a function of days, gpus, flops and used that returns (N, T)",
             reference=_balanced,
-            cases=[(30, 8, 1e15, 0.4), (1.0, 1, 3e14, 0.5), (90, 1024, 1e15, 0.35)],
+            cases=[(30.0, 8, 1e15, 0.4), (1.0, 1, 3e14, 0.5), (90.0, 1024, 1e15, 0.35)],
             mistakes={
                 "Six FLOPs for each parameter and token.": (
                     lambda days, gpus, flops, used: _balanced(6 * days, gpus, flops, used)
