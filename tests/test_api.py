@@ -38,14 +38,6 @@ USED_OTHERWISE = {
     "udl.data.available": "book/_ext/execution.py: the key of a chapter's outputs",
     "udl.data.loaded": "book/_ext/execution.py: the panel at a chapter's foot",
 }
-# Expected beside their siblings; to be named by the chapter that is about them.
-NOT_YET = {
-    "backpropagation": {
-        *("udl.autograd.concatenate", "udl.autograd.detect_nan", "udl.autograd.maximum"),
-        *("udl.autograd.minimum", "udl.autograd.no_grad", "udl.autograd.stack"),
-        *("udl.autograd.where", "udl.gradcheck.gradcheck"),
-    },
-}
 
 
 @cache
@@ -97,7 +89,7 @@ def users() -> dict[str, set[str]]:
 def test_every_function_is_used_by_a_chapter_or_another_module_or_goes():
     functions = {entry for entry in ENTRIES for _, node in definitions(entry) if is_function(node)}
     unused = {entry for entry in functions if not users()[entry]}
-    assert unused - USED_OTHERWISE.keys() - set().union(*NOT_YET.values()) == set()
+    assert unused - USED_OTHERWISE.keys() == set()
 
 
 def is_function(node: ast.AST) -> bool:
@@ -151,8 +143,7 @@ def test_a_function_leads_to_where_it_is_explained(path, node):
     entry = NAMES.entry(f"{module.removesuffix('.__init__')}.{node.name}")
     sources = r"UDL|et al|\d{4}|torch|NumPy|:func:|:class:|PyTorch"
     doc = ast.get_docstring(node) or ""
-    waiting = set().union(*NOT_YET.values()) | USED_OTHERWISE.keys()
-    assert users()[entry] or re.search(sources, doc) or entry in waiting
+    assert users()[entry] or re.search(sources, doc) or entry in USED_OTHERWISE
 
 
 def test_each_module_is_on_exactly_one_page_of_the_reference():
