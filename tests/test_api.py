@@ -176,6 +176,7 @@ MINIATURE = {
             ("markdown", "(sec-first)=\\n## First"),
             ("code", "from toy import tools as t"),
             ("code", "t.double(1)"),
+            ("code", "t.late(1)"),
         ]
 
         def prepared(app, env, docnames):
@@ -190,7 +191,7 @@ MINIATURE = {
         """,
     "index.md": "# Book\n\n```{toctree}\nchapter\ntools\n```\n",
     "chapter.md": "# The chapter\n\n(sec-first)=\n## First, `tools.half`\n\nHere `tools.half(x)` "
-    "and `tools.half` and `tools.nothing`.\n",
+    "and `tools.half` and `tools.nothing`. Later there is `tools.third`.\n",
     "tools.md": "# Tools\n\n```{api} tools\n```\n",
     "src/toy/__init__.py": "",
     "src/toy/tools.py": '''
@@ -287,14 +288,24 @@ def test_entries_and_links_and_what_a_change_does_to_them(tmp_path):
     # Nothing is read twice; a docstring and a chapter are read again when they change.
     assert "0 source files that are out of date" in build(tmp_path)
     source = tmp_path / "src" / "toy" / "tools.py"
-    source.write_text(source.read_text().replace("half of a number", "the smaller part"))
+    late = source.read_text().replace("half of a number", "the smaller part")
+    late = late.replace('"half"]', '"half", "late", "third"]')
+    late += '\n\ndef late(x):\n    """Say it."""\n\n\ndef third(x):\n    """Say a third."""\n'
+    source.write_text(late)
     assert "0 added, 1 changed" in build(tmp_path)
     assert "the smaller part" in page(tmp_path, "tools")
+    # What is written later than the chapter is linked both ways.
+    used = re.findall(r'Used in <a [^>]*href="([^"]*)">', page(tmp_path, "tools"))
+    assert used == ["chapter.html#sec-first", "chapter.html"] * 2
+    chapter = page(tmp_path, "chapter")
+    assert chapter.count('href="tools.html#toy.tools.third"') == 2
+    assert chapter.count('href="tools.html#toy.tools.late"') == 1
     text = (tmp_path / "chapter.md").read_text()
-    (tmp_path / "chapter.md").write_text(text.replace("tools.half", "tools.LIMIT"))
+    text = text.replace("tools.half", "tools.LIMIT")
+    (tmp_path / "chapter.md").write_text(text.replace("tools.third", "tools.nobody"))
     build(tmp_path)
     used = re.findall(r'Used in <a [^>]*href="([^"]*)">', page(tmp_path, "tools"))
-    assert len(used) == 2
+    assert len(used) == 3
     assert (
         "Used in"
         not in page(tmp_path, "tools").partition('id="toy.tools.half"')[2].partition("<dl")[0]

@@ -131,9 +131,14 @@ def test_rules(extension, rule, printed, ours, held):
         ("why: A date.", "why: A date., rule: same", "expected either ours and a rule, or why"),
         ("rule: differs, check: A slip", "rule: differs", "expected a slide check, or a note"),
         ('"chapter:two"', '["chapter:two", "chapter:two"]', "as many numbers in ours"),
-        ("lines: 1-2, what: Two", "lines: 2-1, what: Two", "expected lines such as"),
+        (
+            "lines: 1-2, what: Two",
+            "lines: 2-1, what: Two",
+            "row 1 .*'Two'.*expected lines such as",
+        ),
         ("lines: 1-2, what: Two", "line: 1-2, what: Two", "row 1 .*expected deck, lines"),
         ("what: Two", "what: Two, page: 3", "unknown field page"),
+        ("rows:", "entries:", "expected exactly the part rows"),
     ],
 )
 def test_a_mistake_in_the_file_is_named(extension, tmp_path, old, new, message):
@@ -238,6 +243,22 @@ def test_the_tables_hold_the_numbers_and_a_number_that_is_changed_turns_red(tmp_
     assert 'href="second.html#slide-check-a-slip"' in html
     assert 'href="chapter.html"' in html
     assert "Of 4 entries, 1 are the same as ours, 1 are ours, rounded" in html
+
+    # The topic has another anchor, and the slide check another page: the links follow.
+    assert 'href="map.html#lecture-one-1-5"' in html
+    text = (tmp_path / "lectures.yml").read_text(encoding="utf-8")
+    (tmp_path / "lectures.yml").write_text(text.replace("1-5", "1-6"), encoding="utf-8")
+    text = (tmp_path / "second.md").read_text(encoding="utf-8")
+    (tmp_path / "second.md").write_text("# Second\n", encoding="utf-8")
+    box = text.partition("# Second\n")[2]
+    text = (tmp_path / "map.md").read_text(encoding="utf-8")
+    (tmp_path / "map.md").write_text(text + box, encoding="utf-8")
+    done = build(tmp_path)
+    assert done.returncode == 0, done.stderr
+    html = (tmp_path / "_build" / "html" / "numbers.html").read_text(encoding="utf-8")
+    assert 'href="map.html#lecture-one-1-6"' in html
+    assert "lecture-one-1-5" not in html
+    assert 'href="map.html#slide-check-a-slip"' in html
 
     # Ours changes: the row follows, or stops the build.
     (tmp_path / "chapter.ipynb").write_text(glued(two=2, long=65.3999), encoding="utf-8")

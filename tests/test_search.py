@@ -1,6 +1,8 @@
 """The site's search, asked what readers type: its own scripts and its own index, run by node."""
 
+import importlib
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,18 @@ def sections() -> dict[str, tuple[str, str]]:
                 place = "" if number == 0 else f"#{anchor}"
                 found.setdefault(label, (f"book/{path.stem}", place))
     return found
+
+
+def test_a_page_is_read_again_when_the_scorer_changes(tmp_path):
+    sys.path.insert(0, str(ROOT / "book" / "_ext"))
+    try:
+        execution = importlib.import_module("execution")
+    finally:
+        sys.path.pop(0)
+    for name in ("search.py", "search.js"):
+        before = execution.version(tmp_path)
+        (tmp_path / name).write_text("another", encoding="utf-8")
+        assert execution.version(tmp_path) != before, name
 
 
 @pytest.mark.book

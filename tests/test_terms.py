@@ -109,8 +109,9 @@ def book(built, tmp_path):
     return shutil.copytree(built, tmp_path / "book")
 
 
-def build(book: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sphinx", "-W", "-q", "-b", "html", ".", "_build"]
+def build(book: Path, builder: str = "html") -> subprocess.CompletedProcess[str]:
+    folder = "_build" if builder == "html" else f"_build/{builder}"
+    command = [sys.executable, "-m", "sphinx", "-W", "-q", "-b", builder, ".", folder]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(command, cwd=book, capture_output=True, text=True, env=environment)
 
@@ -173,13 +174,23 @@ def test_the_glossary_names_sections_other_names_and_the_chapters(built):
     assert re.findall(r'href="#term-[\w-]+">(\w)</a>', words) == ["C", "H", "L", "T"]
 
 
+def test_the_glossary_is_in_a_book_of_plain_text_too(book):
+    done = build(book, "text")
+    assert done.returncode == 0, done.stderr
+    text = (book / "_build" / "text" / "words.txt").read_text(encoding="utf-8")
+    assert "A number." in text
+    assert "Two" in text
+
+
 def test_a_build_after_a_change_is_like_the_first(book):
     assert build(book).returncode == 0  # all is read anew in a new folder, and then no more
     change(book / "two.md", "LOSS", "gain")
     change(book / "words.md", "  :pages: one\n  What decides.", "  What decides.")
     change(book / "words.md", ":forms: criteria", ":forms: criteria, gain")
+    change(book / "words.md", "What computes", ":forms: the code\n  What computes")
     assert build(book).returncode == 0
     found = {name: (links(book, name), page(book, name)) for name in ("one", "two", "words")}
+    assert found["one"][0][0] == ("loss-function", "The code")  # the page itself is the same
     assert found["two"][0] == [
         ("hidden-unit", "Hidden Units"),
         ("criterion", "gain"),

@@ -15,7 +15,7 @@ import textwrap
 from html import escape
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from api_names import Names
 from docutils import nodes
@@ -46,11 +46,23 @@ def names_of(app: Sphinx) -> Names:
     return Names(Path(app.confdir) / app.config.udl_package)
 
 
+class Mentions(NamedTuple):
+    """What a page says, be it an entry or not yet."""
+
+    code: dict[str, str]  # names in cells, each with a label near the first
+    text: set[str]  # what stands in backquotes
+
+
+def mentions(env: BuildEnvironment) -> dict[str, Mentions]:
+    """Return what each page read so far mentions."""
+    if not hasattr(env, "udl_api_mentions"):
+        env.udl_api_mentions = {}
+    return env.udl_api_mentions  # type: ignore[no-any-return]
+
+
 def uses(env: BuildEnvironment) -> dict[str, dict[str, str]]:
     """Return, for each page, the entries that it uses, each with a label near the first use."""
-    if not hasattr(env, "udl_api_uses"):
-        env.udl_api_uses = {}
-    return env.udl_api_uses  # type: ignore[no-any-return]
+    return getattr(env, "udl_api_uses", {})
 
 
 def places(env: BuildEnvironment) -> dict[str, tuple[str, str]]:
@@ -217,7 +229,7 @@ class ApiFoot(SphinxDirective):
 
 
 def collect(app: Sphinx, doctree: nodes.document) -> None:
-    """Remember which entries a page uses in its cells, or names in its text."""
+    """Remember what a page uses in its cells, or names in its text."""
     env, offered = app.env, names_of(app)
     found: dict[str, str] = {}
     page = getattr(env, "udl_prepared", {}).get(env.docname)
@@ -227,12 +239,22 @@ def collect(app: Sphinx, doctree: nodes.document) -> None:
         inside = HEADING.findall(cell.source) if cell.cell_type == "markdown" else []
         labels.append(inside[-1] if inside else labels[-1])
     code = [c.source if c.cell_type == "code" else "" for c in cells]
-    for label, entries in zip(labels[1:], offered.used(code), strict=True):
-        found |= {name: label for name in sorted(entries - found.keys())}
-    for literal in linkable(doctree):
-        if name := offered.named(literal.astext()):
-            found.setdefault(name, "")
-    uses(env)[env.docname] = {} if is_reference(doctree) else found
+    for label, names in zip(labels[1:], offered.mentioned(code), strict=True):
+        found |= {name: label for name in sorted(names - found.keys())}
+    if not is_reference(doctree):
+        text = {literal.astext() for literal in linkable(doctree)}
+        mentions(env)[env.docname] = Mentions(found, text)
+
+
+def used(offered: Names, said: Mentions) -> dict[str, str]:
+    """Return the entries among what a page mentions, each with a label near the first use."""
+    found: dict[str, str] = {}
+    for name, label in said.code.items():
+        if entry := offered.entry(name):
+            found.setdefault(entry, label)
+    for name in filter(None, map(offered.named, sorted(said.text))):
+        found.setdefault(name, "")
+    return found
 
 
 def is_reference(doctree: nodes.document) -> bool:
@@ -253,7 +275,8 @@ def linkable(doctree: nodes.document) -> Iterator[nodes.literal]:
 class Link(SphinxPostTransform):
     """Fill the entries' feet, and link names to entries, before Sphinx resolves links."""
 
-    default_priority = 5
+    # After terms.Link (3), before what fills tables and sphinx-exercise (5): only what was read.
+    default_priority = 4
 
     def run(self, **kwargs: Any) -> None:
         """Change this page."""
@@ -310,6 +333,11 @@ def users(env: BuildEnvironment) -> dict[str, list[tuple[str, str, str]]]:
 
 def changed(app: Sphinx, env: BuildEnvironment) -> list[str]:
     """Return the pages whose links have changed: those with entries, and those that use them."""
+    # Not when a page is read: a function may be written later than the page.
+    offered = names_of(app)
+    env.udl_api_uses = {  # type: ignore[attr-defined]
+        docname: used(offered, said) for docname, said in mentions(env).items()
+    }
     where, now = places(env), {}
     for name, pages in users(env).items():
         if name in where:
@@ -321,7 +349,8 @@ def changed(app: Sphinx, env: BuildEnvironment) -> list[str]:
             links.setdefault(docname, []).append((name, place))
     before = getattr(env, "udl_api_links", {})
     env.udl_api_links = links  # type: ignore[attr-defined]
-    return sorted(n for n in links.keys() | before.keys() if links.get(n) != before.get(n))
+    stale = {n for n in links.keys() | before.keys() if links.get(n) != before.get(n)}
+    return sorted(stale & env.all_docs.keys())
 
 
 def panel(app: Sphinx, pagename: str) -> str:
@@ -357,12 +386,13 @@ def add(
 
 def purge(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
     """Forget a page that is about to be read again."""
-    uses(env).pop(docname, None)
+    mentions(env).pop(docname, None)
 
 
 def merge(app: Sphinx, env: BuildEnvironment, docnames: set[str], other: BuildEnvironment) -> None:
     """Take over what a parallel reader has found."""
-    uses(env).update({name: uses(other)[name] for name in docnames if name in uses(other)})
+    there = mentions(other)
+    mentions(env).update({name: there[name] for name in docnames if name in there})
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

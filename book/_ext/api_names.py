@@ -74,14 +74,20 @@ class Names:
         return name if name in self.modules or self.entry(name) == name else ""
 
     def used(self, cells: Iterable[str], package: str = "") -> list[set[str]]:
-        """Return the entries that each cell uses; what one imports, those after it know.
+        """Return the entries that each cell uses."""
+        names = self.mentioned(cells, package)
+        return [{entry for name in found if (entry := self.entry(name))} for found in names]
 
-        ``getattr(module, f"d_{name}")`` may use each name that a string of the cell completes.
+    def mentioned(self, cells: Iterable[str], package: str = "") -> list[set[str]]:
+        """Return the package's names in each cell, be they there or not yet.
+
+        What a cell imports, those after it know. ``getattr(module, f"d_{name}")`` may use each
+        name that a string of the cell completes.
         """
         known: dict[str, str] = {}
-        return [self._used(parsed(cell), known, package.split(".")) for cell in cells]
+        return [self._mentioned(parsed(cell), known, package.split(".")) for cell in cells]
 
-    def _used(self, tree: ast.AST, known: dict[str, str], package: list[str]) -> set[str]:
+    def _mentioned(self, tree: ast.AST, known: dict[str, str], package: list[str]) -> set[str]:
         found = set()
         walked = list(ast.walk(tree))
         for node in walked:
@@ -104,7 +110,7 @@ class Names:
                 start = parts[0].value if parts and isinstance(parts[0], ast.Constant) else ""
                 strings = {getattr(n, "value", None) for n in walked}
                 found |= {f"{module}.{start}{s}" for s in strings if isinstance(s, str)}
-        return {entry for name in found if (entry := self.entry(name))}
+        return {name for name in found if name.startswith(f"{self.package}.")}
 
 
 def cells(text: str) -> list[str]:

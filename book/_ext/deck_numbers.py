@@ -70,6 +70,8 @@ class Result(NamedTuple):
     row: Row
     ours: tuple[Any, ...]
     verdict: str  # of SAYS, "surrogate", or empty
+    topic: str  # the row's anchor in the lecture map, or empty
+    check: tuple[str, str]  # page and anchor of the slide check, or empty
 
 
 def listed(value: object) -> tuple[str, ...]:
@@ -83,6 +85,8 @@ def _load(path: Path, _changed: int) -> list[Row]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise ExtensionError(f"{path.name}: {error}") from error
+    if not isinstance(content, dict) or content.keys() != {"rows"}:
+        raise ExtensionError(f"{path.name}: expected exactly the part rows")
     rows = []
     for number, entry in enumerate(content["rows"], 1):
         where = f"{path.name}: row {number} ({entry})"
@@ -93,7 +97,10 @@ def _load(path: Path, _changed: int) -> list[Row]:
         plain = {name: value for name, value in entry.items() if name not in {"printed", "ours"}}
         many = {name: listed(entry[name]) for name in ("printed", "ours") if name in entry}
         row = Row(**{name: str(value) for name, value in plain.items()}, **many)
-        lectures.span(row.lines)
+        try:
+            lectures.span(row.lines)
+        except ExtensionError as error:
+            raise ExtensionError(f"{where}: {error}") from error
         kind = row.rule.partition(" ")[0]
         if bool(row.rule) == bool(row.why) or (row.rule and not row.ours):
             raise ExtensionError(
@@ -228,12 +235,13 @@ class Pages:
             ours = tuple(self.value(source) for source in row.ours)
         except ExtensionError as error:
             raise ExtensionError(f"{row.place}: {error}") from error
+        links = (topic(row), place(self.env, row))
         if not row.rule:
-            return Result(row, ours, "")
+            return Result(row, ours, "", *links)
         if holds(row.rule, row.printed, ours):
-            return Result(row, ours, row.rule.partition(" ")[0])
+            return Result(row, ours, row.rule.partition(" ")[0], *links)
         if self.on_surrogate(row):
-            return Result(row, ours, "surrogate")
+            return Result(row, ours, "surrogate", *links)
         said = f"printed {', '.join(row.printed)}, ours {', '.join(map(str, ours))}"
         raise ExtensionError(f"{row.place}: expected {row.rule!r}, but {said}")
 
@@ -250,6 +258,7 @@ class DeckNumbers(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Leave a placeholder."""
         self.env.note_dependency(str(PATH))
+        self.env.note_dependency(str(lectures.PATH))
         deck = self.arguments[0]
         if deck not in lectures.lectures().decks:
             raise ExtensionError(f"{self.get_location()}: there is no deck {deck!r}")
@@ -297,17 +306,14 @@ class Fill(SphinxPostTransform):
             row = result.row
             printed = ", ".join(row.printed) + (f" {row.unit}" if row.unit else "")
             body += lectures.table_row(
-                self.lines(row), row.what, printed, self.ours(result), self.verdict(result)
+                self.lines(result), row.what, printed, self.ours(result), self.verdict(result)
             )
         return nodes.table("", group, classes=["deck-numbers"])
 
-    def lines(self, row: Row) -> nodes.Node:
+    def lines(self, result: Result) -> nodes.Node:
         """Return the lines, as a link to the topic where the lecture map has one."""
-        try:
-            topic = lectures.lectures().at(row.deck, row.lines)
-        except ExtensionError:
-            return nodes.inline("", lectures.dashed(row.lines))
-        return lectures.link(topic.label, lectures.dashed(row.lines))
+        text = lectures.dashed(result.row.lines)
+        return lectures.link(result.topic, text) if result.topic else nodes.inline("", text)
 
     def ours(self, result: Result) -> nodes.Node:
         """Return our numbers, as a link to the page that computed them."""
@@ -352,18 +358,29 @@ class Fill(SphinxPostTransform):
             said += nodes.Text(" ")
         if row.check:
             said += nodes.Text("Slide check: ")
-            said += self.check(row)
+            said += self.check(result)
         return said
 
-    def check(self, row: Row) -> nodes.reference:
+    def check(self, result: Result) -> nodes.reference:
         """Return a link to a slide check."""
-        docname, anchor = place(self.env, row)
+        docname, anchor = result.check
         address = self.app.builder.get_relative_uri(self.env.docname, docname)
-        return nodes.reference("", row.check, internal=True, refuri=f"{address}#{anchor}")
+        text = result.row.check
+        return nodes.reference("", text, internal=True, refuri=f"{address}#{anchor}")
+
+
+def topic(row: Row) -> str:
+    """Return the anchor of the topic that a row belongs to, or nothing."""
+    try:
+        return lectures.lectures().at(row.deck, row.lines).label
+    except ExtensionError:
+        return ""
 
 
 def place(env: BuildEnvironment, row: Row) -> tuple[str, str]:
-    """Return page and anchor of the slide check that a row names."""
+    """Return page and anchor of the slide check that a row names, or nothing."""
+    if not row.check:
+        return "", ""
     for docname, checks in slide_checks.found(env).items():
         for check in checks:
             if check.title.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'") == row.check:
@@ -413,8 +430,6 @@ def resolve(app: Sphinx, env: BuildEnvironment) -> list[str]:
     for row in rows():
         try:
             results.append(glued.result(row))
-            if row.check:
-                place(env, row)
         except ExtensionError as error:
             wrong.append(str(error))
     printed = [deck for decks in where.values() for deck in decks]

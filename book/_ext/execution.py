@@ -392,11 +392,15 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
         Path(app.doctreedir).with_name("unfinished").unlink(missing_ok=True)
 
 
+def version(folder: Path) -> str:
+    """Return a key of the extensions: a page read by others is another page, and read again."""
+    parts = (path for path in sorted(folder.iterdir()) if path.suffix in {".py", ".js"})
+    return hashlib.sha256(b"".join(path.read_bytes() for path in parts)).hexdigest()
+
+
 def setup(app: Sphinx) -> dict[str, object]:
     """Connect to Sphinx."""
     app.add_config_value("udl_package", "src/udl", "env")
-    # A page read by other extensions is another page: editing one reads all again.
-    extensions = b"".join(p.read_bytes() for p in sorted(Path(__file__).parent.glob("*.py")))
     app.connect("config-inited", start_clean_after_a_failure)
     app.connect("env-get-outdated", outdated)
     app.connect("env-before-read-docs", execute_missing)
@@ -405,7 +409,7 @@ def setup(app: Sphinx) -> dict[str, object]:
     app.connect("build-finished", finish)
     return {
         "version": "1",
-        "env_version": hashlib.sha256(extensions).hexdigest(),
+        "env_version": version(Path(__file__).parent),
         "parallel_read_safe": False,
         "parallel_write_safe": True,
     }

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sphinx.environment import BuildEnvironment
 
 GRADES = ("easy", "medium", "hard")
+LABEL = re.compile(r"ex-[\w-]+", re.ASCII)  # as the progress in the browser knows them
 LEAST = 8  # exercises in a chapter
 QUESTION = re.compile(r'<div class="udl-widget"[^>]* data-module="questions"')
 CHECK = re.compile(
@@ -110,6 +111,8 @@ def collect(app: Sphinx, doctree: nodes.document) -> None:
             label in solved,
         )
         said, kind = [], set()
+        if not LABEL.fullmatch(label):
+            said.append("expected a label of ex-, letters, digits and -")
         for part in siblings(node):
             inside = isinstance(part, solution_node)
             for html in outputs(part):

@@ -296,9 +296,7 @@ class FillCovers(SphinxPostTransform):
                 line[-1] = nodes.Text(".")
         count = f"{len(here)} topic{'s' * (len(here) > 1)} of the lectures"
         summary = escape(f"This chapter covers {count}: {', '.join(shorts)}")
-        # Printed on one page there is nothing to click.
-        opened = " open" if self.app.builder.name == "singlehtml" else ""
-        head = f'<details class="covers"{opened}><summary>{summary}</summary>'
+        head = f'<details class="covers"><summary>{summary}</summary>'
         return [
             nodes.raw("", head, format="html"),
             listing,

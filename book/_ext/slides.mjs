@@ -5,7 +5,9 @@
 const LONG = 240; // characters: of a longer paragraph the first sentence stands on the slide
 const SENTENCE = /[.?!]["”’)]*(?=\s+(?:["“(]?[A-Z]|$))/;
 const OWN_KEYS = "input, textarea, select, [contenteditable], [tabindex='0']:not(.bd-article), .udl-widget";
+const PAGED = "input[type=range], select, textarea";
 const PRESSED = "button, summary, a";
+const HASH = /^#slides(:|$)/;
 const MARKS = ["sl-off", "sl-crumb", "sl-note", "sl-key", "sl-first"];
 
 const root = document.documentElement;
@@ -77,7 +79,10 @@ function measure(el, screen, k) {
   let { height } = el.getBoundingClientRect();
   const has = (what) => el.matches(what) || el.querySelector(what);
   const picture = height && el.querySelector(PICTURE);
-  const give = picture ? Math.max(0, picture.getBoundingClientRect().height - 0.45 * screen) : 0;
+  // Its labels can be read where it is about as wide as the screen is high.
+  const shape = picture && (picture.viewBox?.baseVal ?? picture);
+  const keep = shape && screen * Math.min(0.76, Math.max(0.45, shape.height / shape.width || 0));
+  const give = picture ? Math.max(0, picture.getBoundingClientRect().height - keep) : 0;
   // Filled in, a question is taller than what stands in for it.
   if (height && has(QUESTION) && !el.querySelector(".udl-fallback[hidden]")) height += 0.13 * screen;
   const own = has(INTERACTIVE) ? screen : 0;
@@ -125,7 +130,8 @@ function paginate() {
         // The words that announce a formula, a figure or an interactive go with it.
         let from = now.length;
         const words = block.small ? -1 : now.findLastIndex(({ height }) => height);
-        if (words > now.findIndex(({ height }) => height) && now[words].small) from = words;
+        const tight = (block.picture || block.interactive) && now[words]?.height + block.height > room;
+        if (!tight && words > now.findIndex(({ height }) => height) && now[words].small) from = words;
         end(now.splice(from));
       }
       now.push(block);
@@ -146,11 +152,19 @@ function paginate() {
   }
 }
 
-function find(hash) {
-  const [, id, first] = decodeURIComponent(hash).split(":");
+function find(id, first) {
   const own = slides.filter((slide) => slide.section.id === id);
   return Math.max(0, slides.indexOf(own.findLast((slide) => slide.first <= Number(first)) ?? own[0]));
 }
+
+function text(hash) {
+  try {
+    return decodeURIComponent(hash.slice(1));
+  } catch {
+    return ""; // no UTF-8
+  }
+}
+const place = () => find(...text(location.hash).split(":").slice(1));
 
 function go(number) {
   at = Math.min(Math.max(number, 0), slides.length - 1);
@@ -209,10 +223,12 @@ function onKey(event) {
   // The theme takes Escape for its search field, also when that is closed.
   if (event.defaultPrevented && (inside || key !== "Escape")) return;
   if (document.querySelector("dialog[open]")) return;
-  if (inside && !/^(Page|Escape)/.test(key)) return;
+  const leaves = inside && key === "Escape";
+  if (inside && !leaves && (!key.startsWith("Page") || target.matches(PAGED))) return;
   if (target.closest?.(PRESSED) && key === " ") return;
   event.preventDefault();
-  KEYS[key](event);
+  if (leaves) article.focus({ preventScroll: true });
+  else KEYS[key](event);
 }
 
 function notes() {
@@ -235,9 +251,9 @@ const onResize = () => {
   clearTimeout(timer);
   timer = setTimeout(() => {
     if (!bar) return;
-    const { hash } = location;
+    const { section, first } = slides[at];
     fit();
-    go(find(hash));
+    go(find(section.id, first));
   }, 150);
 };
 // A printed page has the size of the screen, so that it holds what the slide holds.
@@ -250,10 +266,32 @@ const onPrint = ({ type }) => {
   if (type === "beforeprint") theme = root.dataset.theme;
   root.dataset.theme = type === "beforeprint" ? "light" : theme;
 };
-const onHash = () => location.hash.startsWith("#slides") || close(true);
+// A link within the chapter leads to the slide that holds its target.
+function onClick(event) {
+  const link = event.target.closest("a[href^='#']");
+  if (!link || event.ctrlKey) return;
+  const target = document.getElementById(text(link.hash));
+  const held = slides.findIndex(({ blocks }) => blocks.some(({ el }) => el.contains(target)));
+  const own = slides.findIndex(({ section }) => section === target?.closest("section"));
+  const number = held < 0 ? own : held;
+  if (number < 0) return;
+  event.preventDefault();
+  history.pushState(null, "", location.hash);
+  go(number);
+  target.scrollIntoView({ block: "nearest" });
+}
+// Gone back, or to what is on no slide.
+function onHash() {
+  if (HASH.test(location.hash)) return;
+  close(true);
+  const target = document.getElementById(text(location.hash));
+  target?.scrollIntoView();
+  target?.focus();
+}
 
 const LISTENERS = [
   [document, "keydown", onKey],
+  [article, "click", onClick],
   [article, "pointerdown", onDown],
   [article, "pointerup", onUp],
   [window, "resize", onResize],
@@ -279,24 +317,23 @@ async function open() {
   const style = Object.assign(make("link", ""), { rel: "stylesheet", href: new URL("slides.css", import.meta.url).href });
   const paper = Object.assign(make("style", ""), { id: "sl-paper" });
   await new Promise((done) => {
-    style.onload = done;
-    style.onerror = done;
+    style.onload = style.onerror = done;
     document.head.append(style, paper);
   });
   const note = button("Notes", "Notes", notes, "n");
   note.setAttribute("aria-pressed", false);
   const count = make("output", "");
   bar.append(
-    button("Previous slide", "‹", () => go(at - 1), "←"),
+    button("Previous slide", "‹", KEYS.ArrowLeft, "←"),
     count,
-    button("Next slide", "›", () => go(at + 1), "→"),
+    button("Next slide", "›", KEYS.ArrowRight, "→"),
     make("span", "sl-title"),
     note,
-    button("End the slides", "✕", () => close(), "Esc"),
+    button("End the slides", "✕", KEYS.Escape, "Esc"),
   );
   document.body.append(bar);
   article.tabIndex = 0;
-  undo = [() => style.remove(), () => paper.remove(), () => bar.remove()];
+  undo = [style, paper, bar].map((el) => () => el.remove());
   prepare();
   await document.fonts.ready;
   fit();
@@ -305,7 +342,6 @@ async function open() {
 }
 
 function close(left) {
-  const { section } = slides[at];
   for (const [where, event, listener] of LISTENERS) where.removeEventListener(event, listener);
   for (const step of undo.reverse()) step();
   for (const el of article.querySelectorAll(".sl-again")) el.remove();
@@ -315,6 +351,7 @@ function close(left) {
   for (const name of ["tabindex", "aria-label"]) article.removeAttribute(name);
   bar = undefined;
   if (left === true) return;
+  const { section } = slides[at];
   history.replaceState(null, "", `#${section.id}`);
   section.scrollIntoView({ behavior: "instant" });
   document.querySelector(".btn-slides")?.focus({ preventScroll: true });
@@ -322,13 +359,10 @@ function close(left) {
 
 let opening;
 export async function show() {
-  if (bar) {
-    if (!opening) go(find(location.hash));
-    return;
-  }
-  const { hash } = location;
+  if (bar) return opening || go(place());
   opening = true;
   const seen = await open();
   opening = false;
-  go(find(seen && hash === "#slides" ? `#slides:${seen.id}:0` : hash));
+  if (!HASH.test(location.hash)) return close(true); // the reader has gone back meanwhile
+  go(seen && location.hash === "#slides" ? find(seen.id, 0) : place());
 }

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 OPEN = (
-    '<script type="module">const f=()=>location.hash.startsWith("#slides")&&'
+    '<script type="module">const f=()=>/^#slides(:|$)/.test(location.hash)&&'
     'import("{module}").then(m=>m.show());f();addEventListener("hashchange",f)</script>'
 )
 

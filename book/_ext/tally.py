@@ -50,6 +50,7 @@ class Section:
     interactives: int = 0
     glued: int = 0
     slide_checks: int = 0
+    practice: bool = False  # exercises stand in it
 
 
 @dataclass
@@ -192,6 +193,7 @@ def collect(app: Sphinx, doctree: nodes.document) -> None:
         parts = [node, *filter(None, [solutions.get(node["label"])])]
         said = Counter(word.lower() for part in parts for word in WORD.findall(part.astext()))
         home = next((k for k, other in enumerate(found) if other is holder(node)), 0)
+        page.sections[home].practice = True
         # The section that all exercises stand in is about none of them.
         linked = {target for part in parts for target in targets(part)}
         empty = (Counter[str](), set[str]())

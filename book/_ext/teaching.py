@@ -41,6 +41,7 @@ MINUTES = {
     "interactives": (3.0, "an interactive"),
     "slide_checks": (1.0, "a slide check"),
 }
+ANSWERS = {"shown", "questions"}  # beside exercises: starter cells, and replies to check
 EXERCISE = {"easy": 5, "medium": 10, "hard": 20}
 UNGRADED = 10
 SESSION = 90
@@ -49,11 +50,16 @@ NEEDS = 3  # links back, from which on a chapter builds on another
 
 
 def minutes(sections: Iterable[Section]) -> int:
-    """Return the minutes that sections take in class, at least one."""
+    """Return the minutes that sections take in class, at least one.
+
+    What an exercise is answered with is in the minutes of the exercise.
+    """
     total = 0.0
     for section in sections:
         total += section.words / WORDS_A_MINUTE
-        total += sum(getattr(section, name) * each for name, (each, _) in MINUTES.items())
+        for name, (each, _) in MINUTES.items():
+            if not (section.practice and name in ANSWERS):
+                total += getattr(section, name) * each
     return max(1, round(total))
 
 
@@ -226,8 +232,6 @@ class Fill(SphinxPostTransform):
         """Return the goals of each chapter."""
         listing = nodes.definition_list()
         for docname in chapters(self.env):
-            if not tallies(self.env)[docname].goals:
-                continue
             points = nodes.bullet_list()
             for item in tallies(self.env)[docname].goals:
                 line = nodes.paragraph()

@@ -285,7 +285,7 @@ class Terms(SphinxDirective):
         """Return an entry, with a place for the chapters that use it."""
         head = nodes.term("", term.name, ids=[term.anchor])
         self.set_source_info(head)
-        self.env.get_domain("std")._note_term(term.name, term.anchor, location=head)
+        self.env.get_domain("std").note_object("term", term.name, term.anchor, location=head)
         body = nodes.definition()
         source = self.content.source(0)
         text = StringList(lines, items=[(source, offset + k) for k in range(len(lines))])
@@ -305,8 +305,8 @@ class term_uses(nodes.General, nodes.Element):
 class Link(SphinxPostTransform):
     """Link the first use of each term, and tell the glossary who uses it."""
 
-    default_priority = 4  # before Sphinx resolves links (10), as when the page was read
-    formats = ("html",)
+    # Before api.Link (4) and what fills tables (5): the page is as when it was read.
+    default_priority = 3
 
     def run(self, **kwargs: Any) -> None:
         """Work on a chapter, or on the glossary."""
@@ -314,7 +314,8 @@ class Link(SphinxPostTransform):
         docname = self.env.docname
         prose, texts = prose_of(self.document)
         parts: dict[int, list[tuple[Use, Term]]] = {}
-        for name, use in book.linked(docname, prose).items():
+        linked = book.linked(docname, prose) if self.app.builder.format == "html" else {}
+        for name, use in linked.items():
             parts.setdefault(use.piece, []).append((use, book.term(name)))
         for piece, found in parts.items():
             (text, _), end, made = prose.pieces[piece], 0, []
@@ -402,7 +403,7 @@ def check(app: Sphinx, env: BuildEnvironment) -> list[str]:
     for docname in book.chapters if book.terms else []:
         if prose := proses(env).get(docname):
             linked = book.linked(docname, prose)
-            now[docname] = (book.page, sorted(linked))
+            now[docname] = (book.page, sorted(linked.items()))
             for name in book.uses(docname, prose):
                 entry = (docname, env.titles[docname].astext(), name in linked)
                 used.setdefault(name, []).append(entry)

@@ -97,13 +97,16 @@ def within(function: Callable[[], Any], seconds: float) -> tuple[Any, BaseExcept
     cannot be stopped; it is left behind, and ends with the program. Inside `budget` there may be
     less time than asked for, or none.
     """
-    late = f"after {seconds:g} seconds: is there a loop that never ends?"
+    late = (
+        f"after {seconds:g} seconds: is there a loop that never ends? If it is only slow, pass "
+        "seconds=60."
+    )
     whole = _LEFT.get()
     if whole is not None and whole.left <= seconds:
         seconds = whole.left
         late = (
-            f"when the {whole.total:g} seconds of this check were over: is it slow, or is there a "
-            "loop that never ends?"
+            f"when the {whole.total:g} seconds of this check were over: is there a loop that "
+            "never ends? If it is only slow, give the check more seconds."
         )
         if seconds <= 0:
             return None, Stop(late)
@@ -165,7 +168,7 @@ def same(one: Any, other: Any) -> bool:
     return True
 
 
-def call(function: Any, *arguments: Any, seconds: float = 5.0) -> Outcome:
+def call(function: Any, *arguments: Any, seconds: float = 20.0) -> Outcome:
     """Call an answer with copies of the arguments."""
     if untouched(function):
         return Outcome(empty=True)
@@ -198,7 +201,10 @@ def empty(value: Any) -> bool:
     if isinstance(value, Mapping):
         value = list(value.values())
     if isinstance(value, tuple | list):
-        return len(value) > 0 and all(empty(part) for part in value)
+        try:
+            return len(value) > 0 and all(empty(part) for part in value)
+        except RecursionError:  # a list that contains itself
+            return False
     return value is None or value is Ellipsis or value is NotImplemented
 
 

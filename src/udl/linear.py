@@ -301,8 +301,8 @@ def fit_line(x: Real[np.ndarray, " I"], y: Real[np.ndarray, " I"]) -> Line:
 
     .. math::
 
-        \hat\beta_1 = \frac{\sum_i (x_i - \bar x)(y_i - \bar y)}{\sum_i (x_i - \bar x)^2},
-        \qquad \hat\beta_0 = \bar y - \hat\beta_1 \bar x
+        \hat\phi_1 = \frac{\sum_i (x_i - \bar x)(y_i - \bar y)}{\sum_i (x_i - \bar x)^2},
+        \qquad \hat\phi_0 = \bar y - \hat\phi_1 \bar x
 
     Parameters
     ----------

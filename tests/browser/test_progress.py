@@ -112,11 +112,19 @@ def test_progress_is_kept_counted_saved_read_and_cleared(pages, open_page, tmp_p
     found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa"]}).response["violations"]
     assert [violation["id"] for violation in found] == []
 
+    # What cannot be read is put aside, not lost.
+    page.evaluate("localStorage.setItem('udl-progress', 'mine')")
+    page.reload()
+    page.wait_for_selector("text=0 of 3 exercises done.")
+    assert page.evaluate("localStorage.getItem('udl-progress-old')") == "mine"
+
     # In a browser that keeps nothing, marks last as long as the page, and that is said.
     page.add_init_script(
         "Object.defineProperty(window, 'localStorage', { get() { throw new Error('no'); } });"
     )
-    page.reload()
+    page.goto(f"{pages}/chapter.html")
+    page.wait_for_selector("text=Done (not kept")
+    page.goto(f"{pages}/list.html")
     page.wait_for_selector("text=This browser keeps nothing for this page")
     read(json.dumps(kept))
     assert cells.first.text_content() == "2 of 3"

@@ -27,6 +27,27 @@ SEEN = """() => [...document.querySelectorAll(".bd-article section > *")]
   .filter((el) => el.tagName !== "SECTION" && el.getClientRects().length).length"""
 
 
+FIRST = "document.querySelector('.sl-bar output').textContent.startsWith('1 /')"
+# On a figure's slide the figure takes at least two fifths of the screen, its caption one line, and
+# the code that drew it is with the notes.
+FIGURE = """() => {
+  const shown = (el) => el.getClientRects().length > 0;
+  const [figure] = [...document.querySelectorAll(".bd-article figure")].filter(shown);
+  const caption = figure.querySelector("figcaption p").getBoundingClientRect();
+  return figure.querySelector(".udl-figure").getBoundingClientRect().height > 0.4 * innerHeight
+    && caption.height < 2 * parseFloat(getComputedStyle(figure).fontSize)
+    && ![...document.querySelectorAll(".tag_hide-input > details")].some(shown);
+}"""
+# A link within the chapter to its first figure, as a click of the reader.
+FOLLOW = """() => {
+  const link = document.createElement("a");
+  link.href = "#" + document.querySelector(".bd-article figure[id]").id;
+  document.querySelector(".bd-article").append(link);
+  link.click();
+  link.remove();
+}"""
+
+
 def test_a_chapter_as_slides(site, open_page, violations):
     page = open_page(f"{site}/book/linear-regression.html")
     blocks = page.evaluate("document.querySelectorAll('.bd-article section > *').length")
@@ -63,6 +84,16 @@ def test_a_chapter_as_slides(site, open_page, violations):
     page.keyboard.press("n")
     assert page.evaluate(SEEN) == short
 
+    # A link leads to the slide of its target, the way back too; no address is an error.
+    page.evaluate(FOLLOW)
+    assert number()[0] > 1
+    assert page.evaluate(FIGURE)
+    page.go_back()
+    page.wait_for_function(FIRST)
+    page.keyboard.press("End")
+    page.evaluate("location.hash = '#slides:%E0%A4%A'")
+    page.wait_for_function(FIRST)
+
     # A question on a slide takes the keys that it needs, and an answer stays.
     field = page.locator("input[type=text]:visible, input[type=number]:visible").first
     while not field.count():
@@ -73,6 +104,9 @@ def test_a_chapter_as_slides(site, open_page, violations):
     page.keyboard.press("ArrowLeft")
     assert number() == place
     assert not (found := violations(page)), "\n".join(found)
+    page.keyboard.press("Escape")  # leaves the field only
+    assert number() == place
+    assert page.evaluate("document.activeElement.matches('.bd-article')")
     page.keyboard.press("PageDown")
     while number() == place:  # a slide that is taller than the screen scrolls first
         page.keyboard.press("PageDown")
@@ -82,6 +116,7 @@ def test_a_chapter_as_slides(site, open_page, violations):
 
     # The address knows the slide: on a narrow screen, after a reload, and when it is left.
     title, address = heading(), page.url
+    page.evaluate("history.replaceState(null, '', '#another:a=1')")
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_timeout(400)
     assert heading() == title
@@ -97,6 +132,11 @@ def test_a_chapter_as_slides(site, open_page, violations):
     assert bar.count() == 0
     assert page.evaluate("location.hash.startsWith('#') && !location.hash.includes('slides')")
     assert page.evaluate("document.activeElement.matches('.btn-slides')")
+    # Who goes back while the slides open stays on the page.
+    page.evaluate("location.hash = 'slides'; history.back()")
+    page.wait_for_function("!location.hash.startsWith('#slides')")
+    page.wait_for_timeout(300)
+    assert bar.count() == 0
     # Nothing is left of the slides.
     assert page.evaluate("document.querySelectorAll('[class*=\"sl-\"]').length") == 0
     assert page.evaluate("document.querySelectorAll('.bd-article section > *').length") == blocks

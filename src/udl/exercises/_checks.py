@@ -107,15 +107,15 @@ class Function:
     reference: Callable[..., Any]
     cases: Cases
     mistakes: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
-    rtol: float = 1e-6
-    atol: float = 1e-9
+    rtol: float = 1e-4  # single precision and forward differences are good enough
+    atol: float = 1e-6
 
     def arguments(self) -> list[tuple[Any, ...]]:
         """Return the cases, each a tuple of arguments."""
         cases = self.cases
         return list(cases(np.random.default_rng(0)) if callable(cases) else cases)
 
-    def judge(self, answer: Any, seconds: float = 5.0) -> Verdict:
+    def judge(self, answer: Any, seconds: float = 20.0) -> Verdict:
         """Call the answer on each case, up to the first that has no value."""
         if not callable(answer):
             said = f"Hand in the function itself, without calling it: this is {kind(answer)}."
@@ -132,17 +132,29 @@ class Function:
             if outcome.changed:
                 said = "it changes its input: work on a copy."
                 return Verdict((f"{self._for(given)}{said}",), case=given)
-            told.append((given, outcome.value))
             right = self.reference(*_answers.copies(given))
-            why = differs(outcome.value, right, self.rtol, self.atol)
-            if why is not None and wrong is None:
-                end = f": {why}" if why else f", expected {show(right)}"
-                wrong = given, f"it returns {show(outcome.value)}{end}."
+            try:
+                why = self._unlike(outcome.value, right)
+            except Exception:  # nobody knows what it returns
+                wrong = wrong or (given, f"it returns {unreadable(outcome.value)}")
+                break
+            told.append((given, outcome.value))
+            if why:
+                wrong = wrong or (given, why)
         if wrong is None:
             return Verdict()
         given, why = wrong
         said = f"{self._for(given)}{why}"
         return Verdict((said, *self._recognized(told, given)), case=given)
+
+    def _unlike(self, value: Any, right: Any) -> str:
+        """Say how a value differs from the right one, or nothing."""
+        why = differs(value, right, self.rtol, self.atol)
+        if why is None:
+            return ""
+        if not why and (show(right) == kind(right) or "array of shape" in show(right)):  # too long
+            why = entry(value, right, self.rtol, self.atol)
+        return f"it returns {show(value)}{f': {why}' if why else f', expected {show(right)}'}."
 
     def _for(self, given: tuple[Any, ...]) -> str:
         try:
@@ -168,9 +180,9 @@ class Function:
         try:
             with np.errstate(all="ignore"):
                 wrong = mistake(*_answers.copies(given))
+            return differs(value, wrong, self.rtol, self.atol) is None
         except Exception:  # a mistake may be impossible in some case
             return False
-        return differs(value, wrong, self.rtol, self.atol) is None
 
 
 @dataclass(frozen=True)
@@ -204,23 +216,31 @@ class Value:
         """Return the right value."""
         return self.answer() if callable(self.answer) else self.answer
 
-    def judge(self, answer: Any, seconds: float = 5.0) -> Verdict:
+    def judge(self, answer: Any, seconds: float = 20.0) -> Verdict:
         """Compare with the right value, then with the foreseen wrong ones."""
         if callable(answer):
             said = (
                 f"A value is asked for: this is {kind(answer)}. Call it, and hand in the result."
             )
             return Verdict((said,))
-        why = differs(answer, self.right(), self.rtol, self.atol)
-        if why is None:
-            return Verdict()
-        for wrong, said in self.mistakes:
-            wrong = wrong() if callable(wrong) else wrong
-            if differs(answer, wrong, self.rtol, self.atol) is None:
-                return Verdict((said,))
-        return Verdict(
-            (f"{why[0].upper()}{why[1:]}." if why else f"{show(answer)} is not right.",)
-        )
+        try:
+            why = self._unlike(answer, self.right())
+            if why is None:
+                return Verdict()
+            for wrong, said in self.mistakes:
+                wrong = wrong() if callable(wrong) else wrong
+                if self._unlike(answer, wrong) is None:
+                    return Verdict((said,))
+            said = f"{why[0].upper()}{why[1:]}." if why else f"{show(answer)} is not right."
+        except Exception:
+            said = f"This is {unreadable(answer)}"
+        return Verdict((said,))
+
+    def _unlike(self, answer: Any, right: Any) -> str | None:
+        """Compare as `differs` does, a word without case."""
+        if isinstance(answer, str) and isinstance(right, str):
+            answer, right = answer.strip().lower(), right.strip().lower()
+        return differs(answer, right, self.rtol, self.atol)
 
 
 @dataclass(frozen=True)
@@ -248,9 +268,9 @@ class Rule:
     complaints: Callable[[Any], list[str]]
     right: Any = None
 
-    def judge(self, answer: Any, seconds: float = 5.0) -> Verdict:
+    def judge(self, answer: Any, seconds: float = 20.0) -> Verdict:
         """Ask for complaints, for at most so many seconds."""
-        said, error = _answers.within(lambda: self.complaints(answer), seconds)
+        said, error = _answers.within(lambda: self.complaints(plain(answer)), seconds)
         if isinstance(error, NotImplementedError):
             return _OPEN
         if isinstance(error, _answers.Stop):
@@ -293,7 +313,7 @@ class Checks:
         """Say which exercises there are."""
         return f"check(name, answer) with one of the names {', '.join(self.names)}"
 
-    def __call__(self, name: str, answer: Any, *, seconds: float | int = 5) -> Result:
+    def __call__(self, name: str, answer: Any, *, seconds: float | int = 20) -> Result:
         """Judge an answer.
 
         Parameters
@@ -304,7 +324,7 @@ class Checks:
             What the exercise asks for. ``...``, None and NotImplemented count as no answer yet,
             as does a function with nothing but ``...`` in it.
         seconds : float
-            How long one call of an answer may take.
+            How long one call of an answer may take; all calls together, four times as long.
 
         Returns
         -------
@@ -330,21 +350,36 @@ class Checks:
 
 
 def empty(answer: Any) -> bool:
-    """Say whether there is no answer yet; a tensor is one."""
-    return _answers.empty(plain(answer))
+    """Say whether there is no answer yet; what cannot be read is one."""
+    return _answers.empty(answer)
 
 
 def kind(value: Any) -> str:
     """Name what was handed in, for a message."""
     if inspect.isroutine(value):
         return "a function"
-    return _answers.kind(plain(value))
+    try:
+        value = plain(value)
+    except Exception:  # a tensor that NumPy does not know
+        return _answers.kind(value)
+    return _answers.kind(value)
+
+
+def unreadable(value: Any) -> str:
+    """Name what no check can read, as the end of a sentence."""
+    return f"{kind(value)}, which this check cannot read: hand in numbers, lists or arrays."
 
 
 def plain(value: Any) -> Any:
-    """Return a tensor as an array, and anything else as it is."""
+    """Return tensors as arrays, also those in lists, and anything else as it is."""
     if hasattr(value, "detach") and hasattr(value, "numpy"):
         return value.detach().cpu().numpy()
+    if isinstance(value, list):
+        return [plain(part) for part in value]
+    if isinstance(value, tuple):
+        return tuple(plain(part) for part in value)
+    if isinstance(value, Mapping):
+        return {key: plain(part) for key, part in value.items()}
     return value
 
 
@@ -385,7 +420,7 @@ def differs(got: Any, right: Any, rtol: float, atol: float) -> str | None:
     if isinstance(right, str):
         if not isinstance(got, str):
             return f"text is asked for, this is {kind(got)}"
-        return None if got.strip().lower() == right.strip().lower() else ""
+        return None if got == right else ""
     if isinstance(right, set | frozenset):
         if not isinstance(got, set | frozenset):
             return f"a set is asked for, this is {kind(got)}"
@@ -427,3 +462,23 @@ def _numbers(got: Any, right: Any, rtol: float, atol: float) -> str | None:
     with np.errstate(all="ignore"):
         close = np.allclose(found, expected, rtol=rtol, atol=atol, equal_nan=True)
     return None if close else ""
+
+
+def entry(got: Any, right: Any, rtol: float, atol: float) -> str:
+    """Name the first entry of an array that is wrong; elsewhere say nothing."""
+    got, right = plain(got), plain(right)
+    if isinstance(right, tuple):
+        pairs = enumerate(zip(got, right, strict=True), 1)
+        for n, (one, other) in pairs:
+            if differs(one, other, rtol, atol) is not None:
+                said = entry(one, other, rtol, atol)
+                return said and f"in value {n} {said}"
+    found, expected = _answers.array(got), _answers.array(right)
+    if found is None or expected is None or expected.ndim == 0:
+        return ""
+    off = ~np.isclose(found.astype(float), expected.astype(float), rtol, atol, equal_nan=True)
+    at = tuple(np.argwhere(off)[0].tolist())
+    return (
+        f"the entry {list(at)} is {show(found[at])}, expected {show(expected[at])}; "
+        f"{off.sum()} of {off.size} differ"
+    )

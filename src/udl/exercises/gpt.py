@@ -78,6 +78,14 @@ def _near_first(text: str, before: str, c: str) -> float:
     return p
 
 
+def _with_the_last(text: str, before: str, c: str) -> float:
+    p = text.count(c) / len(text)
+    for n in range(1, len(before) + 1):
+        end = before[-n:]
+        p = (_times(text, end + c) + 10 * p) / (_times(text, end) + 10)
+    return p
+
+
 def _to_the_singles(text: str, before: str, c: str) -> float:
     p = text.count(c) / len(text)
     return (_times(text, before + c) + 10 * p) / (_times(text[:-1], before) + 10)
@@ -107,20 +115,24 @@ check = Checks(
                     lambda q, k, v, H: _attend(q, k, v, 1)
                 ),
             },
-            rtol=1e-5,
-            atol=1e-6,
         ),
         "fallback": Function(
             "a function of text, before and c that returns the probability of c",
             reference=_fall_back,
             cases=[
                 ("abab", "a", "b"),
+                ("abab", "b", "a"),
                 ("aaaab", "aa", "a"),
+                ("a.b\nacb\na.b", "a.", "b"),
+                ("a.b\nacb\na.b", "b", "\n"),
                 ("to be or not to be", "to b", "e"),
                 ("to be or not to be", "not b", "e"),
                 ("to be or not to be", "", "o"),
             ],
             mistakes={
+                "Only places with something behind them count: not one at the end of the text.": (
+                    _with_the_last
+                ),
                 "Places may overlap: in 'aaaa' are three of 'aa', and str.count finds two.": (
                     _no_overlap
                 ),

@@ -39,6 +39,7 @@ def _adam(
     correct_m: float | None = None,
     corrected: bool = True,
     clip: str = "each",
+    epsilon: str = "behind",
 ) -> float:
     """Take each average as one sum over all gradients so far, with its weights."""
     phi = 0.0
@@ -49,7 +50,8 @@ def _adam(
         if corrected:
             m = m / (1 - (beta if correct_m is None else correct_m) ** t)
             v = v / (1 - gamma**t)
-        phi -= alpha * m / (np.sqrt(v) + 1e-8)
+        under, behind = {"behind": (0.0, 1e-8), "under": (1e-8, 0.0), "none": (0.0, 0.0)}[epsilon]
+        phi -= alpha * m / (np.sqrt(v + under) + behind)
         if clip == "each":
             phi = min(max(phi, -1.0), 1.0)
     return min(max(phi, -1.0), 1.0) if clip == "end" else phi
@@ -66,6 +68,7 @@ def _wrong(**how: Any) -> Any:
 def _gradients(rng: np.random.Generator) -> list[tuple[Any, ...]]:
     return [
         (np.array([3.0, -1.0, -1.0, 3.0]), 0.1, 0.0, 0.1),
+        (np.array([3e-8, -1e-8, 2e-8]), 0.1, 0.5, 0.5),
         (rng.normal(size=12), 0.05, 0.9, 0.999),
         (np.r_[np.full(15, -2.0), rng.normal(1.0, 1.0, 15)], 0.2, 0.7, 0.9),
     ]
@@ -104,6 +107,10 @@ check = Checks(
                     lambda gradients, alpha, beta, gamma: _adam(
                         gradients, alpha, beta, gamma, correct_m=gamma
                     )
+                ),
+                "Epsilon is added to the root, not under it.": _wrong(epsilon="under"),
+                "Epsilon is missing: small gradients are divided by their root plus epsilon.": (
+                    _wrong(epsilon="none")
                 ),
                 "Clip after every step, not once at the end.": _wrong(clip="end"),
                 "The parameter leaves the interval: clip it after every step.": (

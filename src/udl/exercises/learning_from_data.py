@@ -39,6 +39,19 @@ def _whole(predictions: Array, truth: Array) -> tuple[float, float]:
     return float(np.mean((mean - truth) ** 2)), float(predictions.var())
 
 
+def _mean_bias(predictions: Array, truth: Array) -> tuple[float, float]:
+    bias, variance = _unsquared(predictions, truth)
+    return bias**2, variance
+
+
+def _spread(predictions: Array, truth: Array) -> tuple[float, float]:
+    return _decompose(predictions, truth)[0], float(np.mean(predictions.std(axis=0)))
+
+
+def _less_one(predictions: Array, truth: Array) -> tuple[float, float]:
+    return _decompose(predictions, truth)[0], float(np.mean(predictions.var(axis=0, ddof=1)))
+
+
 def _error(predictions: Array, truth: Array) -> tuple[float, float]:
     return float(np.mean((predictions - truth) ** 2)), float(np.mean(predictions.var(axis=0)))
 
@@ -52,10 +65,21 @@ def _round(Z: Array, centers: Array) -> Array:
     return np.array([Z[group == k].mean(axis=0) for k in range(len(centers))])
 
 
+def _until_nothing_changes(Z: Array, centers: Array) -> Array:
+    for _ in range(30):
+        centers = _round(Z, centers)
+    return centers
+
+
+def _along_the_axes(Z: Array, centers: Array) -> Array:
+    group = np.abs(Z[:, None] - centers).sum(axis=2).argmin(axis=1)
+    return np.array([Z[group == k].mean(axis=0) for k in range(len(centers))])
+
+
 def _clouds(rng: np.random.Generator) -> list[tuple[Any, ...]]:
     """Return points and centers; each center lies on a point, so that none stays without."""
     cases: list[tuple[Any, ...]] = []
-    for I, D, K in [(6, 1, 2), (30, 2, 3), (40, 3, 4)]:
+    for I, D, K in [(4, 1, 2), (30, 2, 3), (40, 3, 4)]:
         Z = rng.normal(size=(I, D))
         cases.append((Z, Z[:K].copy()))
     return cases
@@ -75,8 +99,9 @@ def _trained(x: Array, y: Array, x_valid: Array, y_valid: Array, most: int) -> i
 
 def _waves(rng: np.random.Generator) -> list[tuple[Any, ...]]:
     """Return noisy curves of several shapes, so that no degree is right for all."""
-    cases: list[tuple[Any, ...]] = []
-    for bends, most in [(0.0, 6), (0.5, 8), (1.0, 10), (2.0, 9)]:
+    at, at_valid = np.array([0.0, 1.0, 2.0, 3.0]), np.array([0.5, 2.5])
+    cases: list[tuple[Any, ...]] = [(at, np.array([0.0, 1.2, 2.2, 3.0]), at_valid, at_valid, 2)]
+    for bends, most in [(0.0, 6), (0.5, 8), (1.0, 10), (2.0, 7)]:
         x = np.linspace(0.0, 1.0, 20)
         x_valid = rng.uniform(0.0, 1.0, 60)
         y, y_valid = (
@@ -121,6 +146,9 @@ check = Checks(
             mistakes={
                 "Return the squared bias first, then the variance.": _swapped,
                 "Square the bias at each place, then average.": _unsquared,
+                "Square the bias at each place first: biases of both signs cancel.": _mean_bias,
+                "That is the standard deviation: the variance is its square.": _spread,
+                "Divide by S, not by S - 1: only then both add up to the error.": _less_one,
                 "Take the mean over the training sets (axis 0), at each place.": _whole,
                 "The first is the whole error: compare the mean prediction with truth.": _error,
             },
@@ -131,6 +159,10 @@ check = Checks(
             cases=_clouds,
             mistakes={
                 "Those are the groups: return the mean of each.": _group,
+                "One round, please, not until nothing changes.": _until_nothing_changes,
+                "Nearest by the squared distance, not by the sum of the absolute differences.": (
+                    _along_the_axes
+                ),
                 "Those are the old centers: move each to the mean of its points.": (
                     lambda Z, centers: centers
                 ),
@@ -141,8 +173,15 @@ check = Checks(
             reference=_degree,
             cases=_waves,
             mistakes={
-                "The training loss always prefers the largest degree: compare on the validation "
-                "points.": _trained,
+                "On the points of the fit the largest degree is best, always: fit on the training "
+                "points, compare on the validation points.": _trained,
+                "The other way round: fit on the training points, compare on the validation "
+                "points.": lambda x, y, x_valid, y_valid, most: _degree(
+                    x_valid, y_valid, x, y, most
+                ),
+                "The degree `most` may be the best one, too.": (
+                    lambda x, y, x_valid, y_valid, most: _degree(x, y, x_valid, y_valid, most - 1)
+                ),
             },
             rtol=0.0,
         ),

@@ -58,7 +58,7 @@ def _lines(rng: np.random.Generator) -> list[tuple[Any, ...]]:
     ]
 
 
-def _best_of(x: Array, y: Array, intercepts: Array, slopes: Array, power: int) -> Any:
+def _best_of(x: Array, y: Array, intercepts: Array, slopes: Array, power: float) -> Any:
     """Return the best pair; the candidates of a case leave one best, for both powers."""
 
     def cost(pair: tuple[float, float]) -> float:
@@ -69,6 +69,11 @@ def _best_of(x: Array, y: Array, intercepts: Array, slopes: Array, power: int) -
 
 def _absolute(x: Array, y: Array, intercepts: Array, slopes: Array) -> tuple[float, float]:
     best: tuple[float, float] = _best_of(x, y, intercepts, slopes, 1)
+    return best
+
+
+def _roots(x: Array, y: Array, intercepts: Array, slopes: Array) -> tuple[float, float]:
+    best: tuple[float, float] = _best_of(x, y, intercepts, slopes, 0.5)
     return best
 
 
@@ -85,7 +90,8 @@ def _cancelling(x: Array, y: Array, intercepts: Array, slopes: Array) -> tuple[f
 
 
 def _outliers(rng: np.random.Generator) -> list[tuple[Any, ...]]:
-    cases: list[tuple[Any, ...]] = []
+    few = np.arange(4.0), np.array([6.0, 8.0, -1.0, 0.0])
+    cases: list[tuple[Any, ...]] = [(*few, np.arange(3.0), np.arange(-1.0, 3.0))]
     for I, intercept, slope in [(9, 1.0, 0.5), (14, -0.4, 2.0), (25, 0.3, -1.5)]:
         x = rng.uniform(0.0, 2.0, I)
         y = intercept + slope * x + rng.normal(0.0, 0.1, I)
@@ -118,6 +124,7 @@ check = Checks(
             cases=_outliers,
             mistakes={
                 "That pair has the smallest sum of squares: take absolute values.": _squares,
+                "Add the absolute values themselves, not their roots.": _roots,
                 "Take each absolute value first, then add: residuals of both signs cancel.": (
                     _cancelling
                 ),

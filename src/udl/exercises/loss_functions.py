@@ -45,6 +45,18 @@ def _calibration(lam: Array, y: Array, bins: int) -> Array:
     return np.array(rows)
 
 
+def _edged(lam: Array, y: Array, bins: int, low_in: bool, last_in: bool) -> Array:
+    """Lose the predictions of 0 or of 1."""
+    kept = ((lam > 0) | low_in) & ((lam < 1) | last_in)
+    return _calibration(lam[kept], y[kept], bins)
+
+
+def _from_least_to_most(lam: Array, y: Array, bins: int) -> Array:
+    return np.column_stack(
+        [_calibration((lam - lam.min()) / np.ptp(lam), values, bins)[:, 1] for values in (lam, y)]
+    )
+
+
 def _of_equal_size(lam: Array, y: Array, bins: int) -> Array:
     groups = np.array_split(np.argsort(lam), bins)
     return np.array([[lam[group].mean(), y[group].mean()] for group in groups])
@@ -52,7 +64,8 @@ def _of_equal_size(lam: Array, y: Array, bins: int) -> Array:
 
 def _predictions(rng: np.random.Generator) -> list[tuple[Any, ...]]:
     """Return cases in which each bin has some examples, and none lies on a border but 0 and 1."""
-    cases: list[tuple[Any, ...]] = []
+    within = np.array([0.07, 0.2, 0.49, 0.6, 0.9]), np.array([0.0, 0.0, 1.0, 0.0, 1.0])
+    cases: list[tuple[Any, ...]] = [(*within, 2)]
     for I, bins in [(60, 2), (400, 5), (500, 8)]:
         lam = np.r_[rng.beta(0.7, 1.2, I), (np.arange(bins) + 0.5) / bins, 0.0, 1.0]
         cases.append((lam, (rng.random(len(lam)) < lam**1.5).astype(float), bins))
@@ -89,6 +102,18 @@ check = Checks(
             cases=_predictions,
             mistakes={
                 "The bins have equal widths, not equal numbers of examples.": _of_equal_size,
+                "The bins divide 0 to 1, not the smallest to the largest prediction.": (
+                    _from_least_to_most
+                ),
+                "A prediction of 1 belongs to the last bin.": (
+                    lambda lam, y, bins: _edged(lam, y, bins, low_in=True, last_in=False)
+                ),
+                "A prediction of 0 belongs to the first bin.": (
+                    lambda lam, y, bins: _edged(lam, y, bins, low_in=False, last_in=True)
+                ),
+                "The predictions of 0 and of 1 belong to the first bin and the last.": (
+                    lambda lam, y, bins: _edged(lam, y, bins, low_in=False, last_in=False)
+                ),
                 "The mean prediction comes first, then the share of ones.": (
                     lambda lam, y, bins: _calibration(lam, y, bins)[:, ::-1]
                 ),

@@ -38,6 +38,18 @@ def _loss_at(logits: Array, labels: Array, tau: float) -> float:
     return float(np.mean(np.logaddexp.reduce(z, axis=1) - own))
 
 
+def _overflowing(logits: Array, labels: Array, tau: float) -> float:
+    z = logits / tau
+    own = z[np.arange(len(labels)), labels]
+    return float(np.mean(np.log(np.exp(z).sum(axis=1)) - own))
+
+
+def _underflowing(logits: Array, labels: Array, tau: float) -> float:
+    z = logits / tau
+    p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    return float(np.mean(-np.log(p[np.arange(len(labels)), labels])))
+
+
 def _logits(rng: np.random.Generator) -> list[tuple[Any, ...]]:
     return [
         (np.array([[2.0, 0.0], [0.0, 1.0]]), np.array([0, 0]), 1.0),
@@ -73,6 +85,11 @@ check = Checks(
             reference=_loss_at,
             cases=_logits,
             mistakes={
+                "A large logit overflows in exp: subtract the largest of each row first.": (
+                    _overflowing
+                ),
+                "exp overflows, or a probability is rounded to 0: take the logarithm of the sum, "
+                "with the largest logit of each row subtracted.": _underflowing,
                 "Divide by the temperature, do not multiply.": lambda logits, labels, tau: (
                     _loss_at(logits, labels, 1 / tau)
                 ),

@@ -65,9 +65,9 @@ def _ridge(X: Array, y: Array, strength: float) -> Array:
 
 def _ridge_cases(rng: np.random.Generator) -> list[tuple[Any, ...]]:
     cases: list[tuple[Any, ...]] = []
-    for I, D, strength in [(8, 1, 2.0), (20, 3, 5.0), (12, 2, 0.3)]:
-        X = np.column_stack([np.ones(I), rng.normal(size=(I, D))])
-        cases.append((X, rng.normal(size=I) + 3.0, strength))
+    for I, D, strength in [(4, 1, 2.0), (20, 3, 5.0), (12, 2, 0.3)]:
+        X = np.column_stack([np.ones(I), rng.normal(size=(I, D)).round(1)])
+        cases.append((X, rng.normal(size=I).round(1) + 3.0, strength))
     return cases
 
 

@@ -60,9 +60,12 @@ check = Checks(
             reference=_largest_error,
             cases=_points,
             mistakes={
-                "Your grid is too coarse near zero, where the root is steep.": _on(
-                    np.linspace(0, 1, 101)
-                ),
+                **{
+                    f"A grid of {N} points is too coarse near zero, where the root is steep.": _on(
+                        np.linspace(0, 1, N)
+                    )
+                    for N in (50, 51, 100, 101, 200)
+                },
                 "At the points themselves there is no error: look between them.": (
                     lambda points: 0.0
                 ),

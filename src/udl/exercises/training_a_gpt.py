@@ -28,6 +28,11 @@ def _entropy(z: Array) -> float:
     return float(-(np.exp(logs) * logs).sum(axis=1).mean())
 
 
+def _naive(z: Array) -> float:
+    p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    return float(-(p * np.log(p)).sum(axis=1).mean())
+
+
 def _down(z: Array) -> float:
     logs = _logs(z, axis=0)
     return float(-(np.exp(logs) * logs).sum(axis=1).mean())
@@ -58,6 +63,12 @@ def _of_one(logits: Array, share: float) -> Array:
     return np.asarray(p / p.sum())
 
 
+def _more_than(logits: Array, share: float) -> Array:
+    p = np.exp(_logs(logits))
+    p = np.where(p > share * p.max(), p, 0.0)
+    return np.asarray(p / p.sum())
+
+
 def _of_logits(logits: Array, share: float) -> Array:
     return np.exp(_logs(np.where(logits >= share * logits.max(), logits, -np.inf)))
 
@@ -70,6 +81,8 @@ check = Checks(
             reference=_entropy,
             cases=_hesitations,
             mistakes={
+                "A large logit overflows in exp, and 0 times log 0 is NaN: take the logarithms of "
+                "the softmax without either, as log_softmax does.": _naive,
                 "That is in bits.": lambda z: _entropy(z) / np.log(2),
                 "Mind the sign: an entropy is not negative.": lambda z: -_entropy(z),
                 "The softmax goes over the characters, the last dimension.": _down,
@@ -77,7 +90,6 @@ check = Checks(
                     lambda z: len(z) * _entropy(z)
                 ),
             },
-            rtol=1e-5,
         ),
         "min-p": Function(
             "a function of logits and share that returns the probabilities",
@@ -86,13 +98,14 @@ check = Checks(
                 (np.log([0.5, 0.3, 0.15, 0.05]), 0.5),
                 (np.array([1.0, 3.0, 2.0, -1.0]), 0.1),
                 (np.array([0.0, 0.0, -4.0]), 0.7),
+                (np.array([0.0, 0.0, -4.0]), 1.0),
             ],
             mistakes={
                 "Divide what is left by its sum.": _undivided,
                 "Compare with a share of the largest probability, not of one.": _of_one,
+                "At least the share: a probability that equals it stays.": _more_than,
                 "Compare probabilities, not logits.": _of_logits,
             },
-            rtol=1e-5,
         ),
     },
 )

@@ -240,10 +240,10 @@ def adam(
     .. math::
 
         m &\leftarrow \beta\, m + (1 - \beta)\, g
-        &\qquad \tilde m &= m / (1 - \beta^{t+1}) \\
+        &\qquad \hat m &= m / (1 - \beta^{t+1}) \\
         v &\leftarrow \gamma\, v + (1 - \gamma)\, g^2
-        &\qquad \tilde v &= v / (1 - \gamma^{t+1}) \\
-        \phi &\leftarrow \phi - \alpha\, \tilde m / (\sqrt{\tilde v} + \epsilon)
+        &\qquad \hat v &= v / (1 - \gamma^{t+1}) \\
+        \phi &\leftarrow \phi - \alpha\, \hat m / (\sqrt{\hat v} + \epsilon)
 
     The first step is t = 0. Dividing corrects that the averages start at zero.
 
@@ -296,7 +296,7 @@ def adamw(
 ) -> Optimizer:
     r"""Make Adam with weight decay that does not pass through the averages.
 
-    .. math:: \phi \leftarrow \phi - \alpha \lambda\, \phi, \qquad\text{then as in Adam}
+    .. math:: \phi \leftarrow \phi - \alpha \delta\, \phi, \qquad\text{then as in Adam}
 
     Parameters
     ----------
@@ -307,7 +307,7 @@ def adamw(
     epsilon : float
         Positive, in the unit of g, so that nothing is divided by zero.
     decay : float
-        Weight decay :math:`\lambda`, at least 0. It shrinks all of phi, biases too.
+        Weight decay :math:`\delta`, at least 0. It shrinks all of phi, biases too.
 
     Returns
     -------
@@ -323,7 +323,7 @@ def adamw(
     -----
     Differences from torch.optim: in names only, ``AdamW(lr, betas, eps, weight_decay)``. In both,
     alpha scales the decay; in the paper a schedule does, but not the learning rate itself. Both
-    differ from ``Adam(weight_decay=...)``, which couples the decay: it adds lambda phi to the
+    differ from ``Adam(weight_decay=...)``, which couples the decay: it adds delta phi to the
     gradient, so that the averages divide it by the size of the slopes.
 
     References

@@ -411,8 +411,9 @@ const stateText = (label, state) => {
 // Browsers limit how often an address may change, so only the last state of a while is written.
 // If the reader has gone elsewhere meanwhile, the address stays theirs.
 let pending = null;
+// In the slides view the address names the slide.
 export function writeState(label, state) {
-  if (!frameless()) return;
+  if (!frameless() || /^#slides(:|$)/.test(location.hash)) return;
   if (pending === null) {
     const before = location.hash;
     setTimeout(() => {

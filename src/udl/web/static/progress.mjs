@@ -2,6 +2,8 @@
 // or by a right reply. The page of all exercises counts, saves to a file, reads one, and clears.
 
 const KEY = "udl-progress";
+const VERSION = 1;
+const NEWER = "This progress was saved by a newer version of this book. Reload the page, and try again.";
 const WRONG = "This file holds no progress of this book. Choose one that was saved here.";
 
 // The text of a file, or of the browser's storage, as {label: day}.
@@ -14,11 +16,13 @@ export function parse(text) {
   }
   const done = data?.book === KEY && data.done;
   if (!done || typeof done !== "object") throw new Error(WRONG);
-  const valid = ([label, day]) => /^ex-[\w-]+$/.test(label) && /^\d{4}-\d\d-\d\d$/.test(day);
+  if (data.version > VERSION) throw new Error(NEWER);
+  const valid = ([label, day]) => /^ex-[\w-]+$/.test(label) &&
+    typeof day === "string" && /^\d{4}-\d\d-\d\d$/.test(day);
   return Object.fromEntries(Object.entries(done).filter(valid));
 }
 
-export const write = (done) => JSON.stringify({ book: KEY, version: 1, done });
+export const write = (done) => JSON.stringify({ book: KEY, version: VERSION, done });
 
 // Both, each with its earlier day.
 export function merge(one, other) {
@@ -37,9 +41,13 @@ function load() {
   if (!keeps) return memory;
   try {
     const text = localStorage.getItem(KEY);
-    memory = text ? parse(text) : {};
-  } catch (error) {
-    keeps = error.message === WRONG; // it holds something else; or it cannot be used
+    try {
+      memory = text ? parse(text) : {};
+    } catch { // something else is kept there: put it aside
+      localStorage.setItem(`${KEY}-old`, text);
+    }
+  } catch { // nothing can be kept
+    keeps = false;
   }
   return memory;
 }
@@ -72,13 +80,17 @@ export function start() {
   show();
 }
 
-// A check box in the title of an exercise. Its questions, once all are right, set it.
+// A check box in the title of an exercise. Its questions, once all are right, set it, unless the
+// exercise asks for code, too.
 function beside(box) {
   const title = box.querySelector(".admonition-title");
+  if (!title) return () => {};
+  const code = title.querySelector(".checked-by")?.textContent.includes("code");
   const input = make("input", { type: "checkbox",
     "aria-label": `Done: ${(title.querySelector(".caption-number") ?? title).textContent.trim()}` });
   input.addEventListener("change", () => mark(box.id, input.checked));
-  title.append(make("label", { className: "udl-done" }, input, " Done"));
+  const said = make("span");
+  title.append(make("label", { className: "udl-done" }, input, said));
 
   const open = new Set();
   for (let next = box.nextElementSibling; next; next = next.nextElementSibling) {
@@ -88,11 +100,14 @@ function beside(box) {
       open.add(question);
       question.addEventListener("udl-right", () => {
         open.delete(question);
-        if (!open.size) mark(box.id, true);
+        if (!open.size && !code) mark(box.id, true);
       });
     });
   }
-  return () => { input.checked = box.id in memory; };
+  return () => {
+    input.checked = box.id in memory;
+    said.textContent = keeps ? " Done" : " Done (not kept: this browser stores nothing)";
+  };
 }
 
 function overview(panel) {
