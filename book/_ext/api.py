@@ -376,10 +376,25 @@ def panel(app: Sphinx, pagename: str) -> str:
     )
 
 
+def valid(body: str) -> str:
+    """Mend what Sphinx writes against the rules of HTML: long signatures, lists in fields."""
+
+    def lines(match: re.Match[str]) -> str:
+        inner = match[1].replace("<dd>", '<span class="sig-line">').replace("</dd>", "</span>")
+        return f"(</span>{inner}"
+
+    body = re.sub(r"\(</span>\s*<dl>(\s*<dd>.*?)</dl>", lines, body, flags=re.DOTALL)
+    return re.sub(
+        r"<p>(<ul\b(?:(?!<p><ul).)*?</ul>)\s*</p>(?=\s*</dd>)", r"\1", body, flags=re.DOTALL
+    )
+
+
 def add(
     app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: object
 ) -> None:
     """Put the list at the end of a chapter, before the panel on how it was computed."""
+    if 'class="sig ' in context.get("body", ""):
+        context["body"] = valid(context["body"])
     if pagename in getattr(app.env, "udl_reports", {}) and "body" in context:
         context["body"] += panel(app, pagename)
 

@@ -151,6 +151,7 @@ def typeset_page(env: BuildEnvironment, docname: str, *parts: nodes.Node) -> Non
         html = html.replace("<mjx-math ", '<mjx-math aria-hidden="true" ', 1)
         spoken = f'<mjx-assistive-mml unselectable="on">{mathml}</mjx-assistive-mml>'
         html = html.removesuffix("</mjx-container>") + spoken + "</mjx-container>"
+        html = html.replace(' columnspacing=""', "")  # of a single column
         formulas[source, display] = re.sub(r">\s+<", "><", html)
     pages[docname] = Page(formulas, page_rules(engine().call("styles")))
 

@@ -45,7 +45,14 @@ const scrollStops = new IntersectionObserver((entries) => {
 }, { rootMargin: "1000px" });
 addEventListener("load", () => setTimeout(() => {
   const all = "pre, div.math > *, .pst-scrollable-table-container, .cell_output .output";
-  for (const element of document.querySelectorAll(all)) scrollStops.observe(element);
+  const look = () => {
+    for (const element of document.querySelectorAll(all)) {
+      scrollStops.unobserve(element);
+      scrollStops.observe(element);
+    }
+  };
+  look();
+  addEventListener("resize", look);
 }, 50));
 """
 # The theme's own way of the same, which measures every block of the page while it loads.
@@ -68,6 +75,7 @@ UNUSED = (  # copied into the site by the theme and by extensions, loaded by no 
 )
 ICON_RULE = re.compile(r"(?<=\})[^{}@]*(?:\.fa-|\.svg-inline--fa)[^{}]*\{[^{}]*\}")
 CARRIED = re.compile(r'<script type="text/plain" data-file="([\w-]+\.\w+)">([\w+/=]*)</script>')
+NAMELESS, NAMED = re.compile("<summary>(?=<span)"), '<summary aria-label="Pages of this part">'
 FONT_FACE = re.compile(r"@font-face\s*\{[^{}]*Awesome[^{}]*\}")
 
 
@@ -97,6 +105,10 @@ def lighten(
     if 'class="udl-widget"' in context.get("body", ""):
         context["deferred_scripts"].append("udl/loader.js")
     context["description"] = description(doctree)
+    if tree := context.get("generate_toctree_html"):  # its arrows have no name
+        context["generate_toctree_html"] = lambda *args, **named: NAMELESS.sub(
+            NAMED, str(tree(*args, **named))
+        )
 
 
 def move_files(html: str, folder: Path) -> str:

@@ -143,7 +143,7 @@ class Report:
             ("Packages that chapters import", ", ".join(packages)),
             ("Made with", ", ".join(f"{name} {version(name)}" for name in TOOLS)),
         ]
-        return table(("", "In this build"), [(a, escape(b)) for a, b in rows])
+        return table(("What", "In this build"), [(a, escape(b)) for a, b in rows])
 
     def seconds(self) -> str:
         """Write how long each page with cells ran, and whether it ran in this build."""

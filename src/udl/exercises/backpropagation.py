@@ -16,6 +16,7 @@ from udl.exercises._checks import Checks, Function
 __all__ = ["check"]
 
 Pair = tuple[float, float]
+Number = complex | float | int
 
 
 def _slopes(loss: Callable[[complex, complex], complex], first: float, second: float) -> Pair:
@@ -34,7 +35,7 @@ def _without_slope(w1: float, w2: float, x: float, y: float) -> Pair:
 
 
 def _neuron(theta0: float, theta1: float, x: float, y: float) -> Pair:
-    def loss(a: complex, b: complex) -> complex:
+    def loss(a: Number, b: Number) -> Number:
         g = a + b * x
         return ((g if g.real > 0 else 0) - y) ** 2
 

@@ -58,7 +58,7 @@ def _lines(rng: np.random.Generator) -> list[tuple[Any, ...]]:
     ]
 
 
-def _best_of(x: Array, y: Array, intercepts: Array, slopes: Array, power: float) -> Any:
+def _best_of(x: Array, y: Array, intercepts: Array, slopes: Array, power: float | int) -> Any:
     """Return the best pair; the candidates of a case leave one best, for both powers."""
 
     def cost(pair: tuple[float, float]) -> float:
