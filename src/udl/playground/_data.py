@@ -226,7 +226,8 @@ def oracle(config: Config) -> Losses:
 
     Examples
     --------
-    >>> oracle(Config(dataset="xor", noise=0.5, loss="squared", data_seed=1)).test_accuracy > 0.75
+    >>> noisy = Config(dataset="xor", noise=0.5, loss="squared", data_seed=1)
+    >>> oracle(noisy).test_accuracy > 0.75
     True
     """
     if config.dataset == "points":
