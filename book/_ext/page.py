@@ -47,6 +47,7 @@ addEventListener("load", () => setTimeout(() => {
   const all = "pre, div.math > *, .pst-scrollable-table-container, .cell_output .output";
   const look = () => {
     for (const element of document.querySelectorAll(all)) {
+      if (element.closest(".udl-widget")) continue; // it has its own stops
       scrollStops.unobserve(element);
       scrollStops.observe(element);
     }
