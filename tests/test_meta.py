@@ -1,4 +1,4 @@
-"""README, licenses, citation, workflows: what stands beside the code, and what stands nowhere."""
+"""README, licenses, citation: what stands beside the code, and what stands nowhere."""
 
 import doctest
 import re
@@ -12,7 +12,6 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 AUTHORS = "The Hands-on Deep Learning authors"
-WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 # Written in pieces, so that this file is not its own counterexample.
 NEVER = {
     "a path of one machine": re.compile(r"/(?:work|tmp)/\w|/(?:home|Users)/\w+/"),
@@ -42,11 +41,6 @@ def texts() -> dict[str, str]:
         if path.is_file() and b"\0" not in (content := path.read_bytes()):
             found[name] = content.decode("utf-8")
     return found
-
-
-def steps(path: Path) -> list[dict[str, str]]:
-    jobs = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"]
-    return [step for job in jobs.values() for step in job["steps"]]
 
 
 def test_the_readme_is_short_shows_the_book_and_has_the_two_commands():
@@ -117,34 +111,6 @@ def test_no_file_holds(what):
     me = "tests/test_meta.py"
     found = [(name, m[0]) for name, text in texts().items() if (m := NEVER[what].search(text))]
     assert not [place for place in found if place[0] != me]
-
-
-@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_a_workflow_pins_its_actions_and_asks_for_the_least(path):
-    workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
-    assert workflow["permissions"] == {"contents": "read"}
-    assert "concurrency" in workflow
-    for job in workflow["jobs"].values():
-        assert job.get("permissions", {"contents": "read"}) == {"contents": "read"}
-        assert job["timeout-minutes"] <= 60
-    uses = re.findall(r"uses: *(\S+)(.*)", path.read_text(encoding="utf-8"))
-    assert uses
-    for action, comment in uses:
-        assert re.fullmatch(r"[\w-]+/[\w/-]+@[0-9a-f]{40}", action), action
-        assert re.fullmatch(r" # v\d+\.\d+\.\d+", comment), action
-    for step in steps(path):
-        if step.get("uses", "").startswith("actions/checkout@"):
-            assert step["with"]["persist-credentials"] is False
-        # An expression in a script is code that someone else may write.
-        assert "${{" not in step.get("run", "")
-
-
-def test_the_workflow_runs_the_two_commands_and_skips_nothing():
-    path = ROOT / ".github" / "workflows" / "test.yml"
-    runs = [step["run"].strip() for step in steps(path) if "run" in step]
-    assert runs[-2:] == ["make book", "make test"]
-    jobs = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"]
-    assert all(job["env"]["UDL_NO_SKIP"] == "1" for job in jobs.values())
 
 
 def test_hooks_call_the_tools_of_the_environment():
