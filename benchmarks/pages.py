@@ -1,10 +1,15 @@
-"""What each page of the built book costs its reader, and what Lighthouse says of it.
+"""What each page of the built book costs its reader, and what Lighthouse and axe say of it.
 
 Weight is the sum of the gzipped bodies of all responses that a browser loads while it opens a
-page and scrolls it to its end. Lighthouse comes from npm: `LIGHTHOUSE` names its command, or it
-is found with `npx --no-install lighthouse`. `CHROMIUM` names the browser if it is not on the path.
+page and scrolls it to its end. The first paint is that of a slow phone: a processor a sixth as
+fast as this one, and a slow mobile network (1.6 Mbit/s, 150 ms from end to end; the browser delays
+each request as Lighthouse does). axe looks at a narrow window, once. Lighthouse measures as on a
+phone; it comes from npm: `LIGHTHOUSE` names its command, or it is found with
+`npx --no-install lighthouse`. `CHROMIUM` names the browser if it is not on the path.
 
-    python benchmarks/pages.py [--runs 5] [--only linear-regression]
+    python benchmarks/pages.py [--runs 3] [--only linear-regression] [--markdown]
+
+A page takes about 20 s a run. With ``--markdown``, the table is for the summary of a job.
 """
 
 from __future__ import annotations
@@ -26,6 +31,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import psutil
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, sync_playwright
 
 from _harness import BUSY, report, table
@@ -35,6 +41,33 @@ TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".svg": "image/svg
 COMPRESSED = {".html", ".css", ".js", ".mjs", ".svg", ".json", ".txt", ".xml", ".map"}
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
+AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+PHONE = {"width": 390, "height": 844}
+SLOWER = 6  # times, the phone's processor
+# Lighthouse's slow mobile network: what it asks of a browser that delays whole requests.
+NETWORK = {
+    "offline": False,
+    "latency": 562.5,
+    "downloadThroughput": 1474.56 * 1024 / 8,
+    "uploadThroughput": 675 * 1024 / 8,
+}
+PAINTED = """() => new Promise((done) => {
+  const look = () => {
+    const [entry] = performance.getEntriesByName("first-contentful-paint");
+    entry ? done(entry.startTime / 1000) : setTimeout(look, 50);
+  };
+  look();
+})"""
+# To its end, as a reader; what watches the view follows.
+SCROLL = """async () => {
+  await new Promise((done) => setTimeout(done, 100));
+  for (let y = 0; y < document.body.scrollHeight; y += 800) {
+    window.scrollTo(0, y);
+    await new Promise((done) => setTimeout(done, 30));
+  }
+}"""
+LOOK = """async (rules) => (await axe.run(document,
+  { runOnly: rules, resultTypes: ["violations"] })).violations.length"""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -77,14 +110,7 @@ def weigh(browser: Browser, origin: str, page: str) -> dict[str, float]:
     tab = context.new_page()
     tab.on("request", lambda request: urls.append(request.url))
     tab.goto(f"{origin}/{page}", wait_until="networkidle")
-    tab.evaluate(
-        """async () => {
-            for (let y = 0; y < document.body.scrollHeight; y += 800) {
-                window.scrollTo(0, y);
-                await new Promise((done) => setTimeout(done, 30));
-            }
-        }"""
-    )
+    tab.evaluate(SCROLL)
     tab.wait_for_load_state("networkidle")
     context.close()
     loaded = [url for url in urls if not url.startswith(("data:", "blob:"))]
@@ -96,6 +122,32 @@ def weigh(browser: Browser, origin: str, page: str) -> dict[str, float]:
         "requests": len(loaded),
         "external": len(loaded) - len(own),
     }
+
+
+def first_paint(browser: Browser, origin: str, page: str) -> float:
+    """Give the seconds until a slow phone that comes for the first time shows something."""
+    context = browser.new_context(viewport=PHONE, device_scale_factor=2, is_mobile=True)
+    tab = context.new_page()
+    devtools = context.new_cdp_session(tab)
+    devtools.send("Network.enable")
+    devtools.send("Network.emulateNetworkConditions", NETWORK)
+    devtools.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
+    tab.goto(f"{origin}/{page}", wait_until="commit", timeout=120_000)
+    seconds = tab.evaluate(PAINTED)
+    context.close()
+    return float(seconds)
+
+
+def axe_violations(browser: Browser, origin: str, page: str) -> int:
+    """Count the rules of axe that a page breaks on a narrow screen."""
+    context = browser.new_context(viewport=PHONE, reduced_motion="reduce")
+    tab = context.new_page()
+    tab.goto(f"{origin}/{page}")
+    tab.evaluate(SCROLL)
+    tab.evaluate(Axe().axe_script)
+    count = tab.evaluate(LOOK, AXE_RULES)
+    context.close()
+    return int(count)
 
 
 def find_lighthouse() -> tuple[list[str], str]:
@@ -122,9 +174,8 @@ def quiet(patience_s: float = 60.0) -> bool:
     return False
 
 
-def lighthouse(command: list[str], chromium: str, url: str, form: str) -> dict[str, int]:
-    """Give the four scores, 0 to 100, of one run."""
-    options = ["--preset=desktop"] if form == "desktop" else []
+def lighthouse(command: list[str], chromium: str, url: str) -> dict[str, int]:
+    """Give the four scores, 0 to 100, of one run as on a phone."""
     run = subprocess.run(
         [
             *command,
@@ -134,7 +185,6 @@ def lighthouse(command: list[str], chromium: str, url: str, form: str) -> dict[s
             "--output-path=stdout",
             f"--only-categories={','.join(CATEGORIES)}",
             f"--chrome-flags=--headless=new {' '.join(FLAGS)}",
-            *options,
         ],
         env={**os.environ, "CHROME_PATH": chromium},
         capture_output=True,
@@ -149,61 +199,83 @@ def lighthouse(command: list[str], chromium: str, url: str, form: str) -> dict[s
     return {name: round(100 * found[name]["score"]) for name in CATEGORIES}
 
 
+def pages(part: str) -> list[str]:
+    """Return the pages that can be read, not those that send on to another."""
+    found = {path.relative_to(HTML).as_posix(): path for path in sorted(HTML.rglob("*.html"))}
+    return [
+        name
+        for name, path in found.items()
+        if part in name
+        and not name.startswith(("_", "."))
+        and 'http-equiv="refresh"' not in path.read_text(encoding="utf-8").lower()
+    ]
+
+
+def markdown(header: list[str], rows: list[list[str]]) -> None:
+    """Print the table for the summary of a job."""
+    for cells in [header, ["---", *["---:"] * (len(header) - 1)], *rows]:
+        print(f"| {' | '.join(cells)} |")
+
+
 def main() -> None:
     """Measure, print a table, and report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=5, help="runs of Lighthouse per page and form")
+    parser.add_argument("--runs", type=int, default=3, help="runs of which the median counts")
     parser.add_argument("--only", default="", help="part of the path of the pages to measure")
+    parser.add_argument("--markdown", action="store_true", help="print a Markdown table, no JSON")
     options = parser.parse_args()
 
     names = ("chromium", "chromium-browser", "google-chrome")
     chromium = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     if chromium is None:
         sys.exit("there is no chromium: install it, or name it in CHROMIUM")
-    pages = [
-        path.relative_to(HTML).as_posix()
-        for path in sorted(HTML.glob("book/**/*.html"))
-        if options.only in path.as_posix()
-    ]
-    if not pages:
+    if not (names := pages(options.only)):
         sys.exit("there is no built book: run `make book` first")
+    command, version = find_lighthouse()
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     origin = f"http://127.0.0.1:{server.server_address[1]}"
     metrics: dict[str, dict] = {}
+    disturbed = 0
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        for page in pages:
+        for page in names:
             metrics[page] = weigh(browser, origin, page)
-        browser.close()
-
-    command, version = find_lighthouse()
-    print(f"Lighthouse {version}; {options.runs} runs, median; scores: {', '.join(CATEGORIES)}\n")
-    forms = ("mobile", "desktop") if command and options.runs else ()
-    scores: dict[tuple[str, str], list[dict[str, int]]] = {}
-    disturbed = 0
-    for _ in range(options.runs):
-        for page in pages:
-            for form in forms:
+            metrics[page]["axe"] = axe_violations(browser, origin, page)
+            paints = []
+            for _ in range(options.runs):
                 disturbed += not quiet()
-                one = lighthouse(command, chromium, f"{origin}/{page}", form)
-                scores.setdefault((page, form), []).append(one)
-    for (page, form), runs in scores.items():
-        metrics[page][form] = {
-            name: statistics.median(run[name] for run in runs) for name in CATEGORIES
+                paints.append(first_paint(browser, origin, page))
+            metrics[page]["first_paint_s"] = statistics.median(paints) if paints else None
+        browser.close()
+    for page in names if command and options.runs else ():
+        scores = []
+        for _ in range(options.runs):
+            disturbed += not quiet()
+            scores.append(lighthouse(command, chromium, f"{origin}/{page}"))
+        metrics[page]["lighthouse"] = {
+            name: statistics.median(score[name] for score in scores) for name in CATEGORIES
         }
-    if disturbed:
-        print(f"{disturbed} runs began while other processes were busy: trust performance less\n")
 
+    header = ["page", "KB gzip", "requests", "external", "axe", "first paint s", "Lighthouse"]
     rows = [
-        [page, f"{row['kb_gzip']:.1f}", row["requests"], row["external"]]
-        + ["/".join(f"{score:g}" for score in row[form].values()) for form in forms]
+        [
+            page,
+            f"{row['kb_gzip']:.1f}",
+            *(str(row[name]) for name in ("requests", "external", "axe")),
+            "" if row["first_paint_s"] is None else f"{row['first_paint_s']:.2f}",
+            "/".join(f"{score:g}" for score in row.get("lighthouse", {}).values()),
+        ]
         for page, row in metrics.items()
     ]
-    table(["page", "KB gzip", "requests", "external", *forms], rows)
-    about = {"lighthouse": version, "runs": options.runs, "disturbed": disturbed}
-    report("pages", {"pages": metrics, **about})
+    print(f"Lighthouse {version}, phone: {', '.join(CATEGORIES)}; {options.runs} runs, median\n")
+    (markdown if options.markdown else table)(header, rows)
+    if disturbed:
+        print(f"\n{disturbed} runs began while others were busy: trust performance less")
+    if not options.markdown:
+        about = {"lighthouse": version, "runs": options.runs, "disturbed": disturbed}
+        report("pages", {"pages": metrics, **about})
 
 
 if __name__ == "__main__":

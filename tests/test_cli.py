@@ -18,8 +18,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from udl import cli, gpt
-from udl.cli import _pieces, main
+from udl import gpt
+from udl.cli import _gpt, _program, main
+from udl.cli._gpt import _pieces
 from udl.gpt import export
 from udl.train import NonFiniteLoss
 
@@ -94,7 +95,7 @@ def test_train_takes_the_preset_and_the_changes(text, tmp_path, capsys):
     assert trained.config.vocabulary == 270
     assert trained.recipe.alpha == gpt.RECIPES["page"].alpha
     assert trained.tokenizer.decode(trained.tokenizer.encode("naïve")) == "naïve"
-    assert set(cli._PRESETS) == gpt.RECIPES.keys()
+    assert set(_gpt.PRESETS) == gpt.RECIPES.keys()
 
 
 def test_sample_writes_what_generate_does(folder, capsys):
@@ -260,7 +261,7 @@ def test_resume_goes_on(text, tmp_path, capsys, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(cli, "_report", stop)
+        patched.setattr(_gpt, "_report", stop)
         assert train(text, tmp_path / "parts") == 130
     capsys.readouterr()
     assert train(text, tmp_path / "parts", "--resume") == 0
@@ -330,6 +331,7 @@ def test_what_fails_on_the_way_is_one_line(text, tmp_path, capsys, monkeypatch):
 
 def test_help_and_version(capsys):
     commands = [[], ["gpt"], ["gpt", "train"], ["gpt", "sample"], ["gpt", "export"]]
+    commands += [["data"], ["data", "list"], ["data", "fetch"], ["data", "verify"], ["doctor"]]
     for command in commands:
         assert main([*command, "--help"]) == 0
         out = capsys.readouterr().out
@@ -348,7 +350,7 @@ def test_each_option_says_what_it_does():
         for child in getattr(command, "commands", {}).values():
             yield from all_of(child)
 
-    for command in all_of(cli._udl):
+    for command in all_of(_program.udl):
         assert command.help
         for parameter in command.params:
             if isinstance(parameter, click.Option):
@@ -490,6 +492,80 @@ def test_a_terminal_gets_a_bar(text, tmp_path):
     for line in re.findall(r"[^\r\n]*step \d of 6[^\r\n]*", shown):
         assert line.removeprefix("\x1b[K").startswith("step")  # not behind a bar
     assert shown.count("step ") == 2
+
+
+INTERRUPTED_AT = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == wanted:
+            sys.meta_path.remove(self)
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+                for _ in range(1000): pass
+            except KeyboardInterrupt:
+                raise ImportError("swallowed, as some libraries do") from None
+wanted = sys.argv.pop(1)
+from udl.cli import main
+sys.meta_path.insert(0, Finder())
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "command"),
+    [
+        ("click", ["--help"]),
+        ("numpy", ["data", "list"]),
+        ("torch", ["gpt", "export", ".", "x"]),
+        ("torch.nn", ["gpt", "export", ".", "x"]),
+    ],
+)
+def test_ctrl_c_while_modules_load(module, command):
+    with start(module, *command, program=INTERRUPTED_AT) as process:
+        out, err = process.communicate(timeout=120)
+    assert (out, err) == ("", "Interrupted.\n")
+    assert process.returncode == 130
+
+
+def test_whoever_started_it_may_have_it_ignore_ctrl_c():
+    program = PROGRAM.replace("signal.default_int_handler", "signal.SIG_IGN")
+    program += "\nassert signal.getsignal(signal.SIGINT) is signal.SIG_IGN"
+    with start("--version", program=program.replace("sys.exit(main())", "main()")) as process:
+        assert process.communicate(timeout=60)[1] == ""
+        assert process.returncode == 0
+
+
+def test_a_command_that_is_none_is_no_riddle(capsys):
+    assert main(["gtp"]) == 2
+    assert capsys.readouterr().err.endswith("Error: No such command 'gtp'. Did you mean gpt?\n")
+    assert main(["gpt", "samp"]) == 2
+    assert "Did you mean sample?" in capsys.readouterr().err
+    assert main(["gpt", "train", "--reusme"]) == 2
+    assert "--resume" in capsys.readouterr().err
+
+
+BROKEN_TORCH = """
+import sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            raise {error}
+sys.meta_path.insert(0, Finder())
+from udl.cli import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("error", ["ImportError('a b')", "OSError('libgomp: no such file')"])
+def test_a_torch_that_does_not_load_is_one_line(error, text, tmp_path):
+    arguments = ["gpt", "train", text, "--out", tmp_path / "model"]
+    with start(*arguments, program=BROKEN_TORCH.format(error=error)) as process:
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert err.startswith("Error: PyTorch does not load, udl doctor may say why: ")
+    assert len(err.splitlines()) == 1
 
 
 NO_TORCH = """

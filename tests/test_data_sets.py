@@ -301,7 +301,7 @@ def test_full_digits_are_downloaded_when_asked_for(
         assert not data.digits("auto").is_full
         assert main() == 0
     known = files[0].mirrors[0][1]
-    line = f"\nMNIST: all digits, downloaded, SHA-256 of the training images {known}\n"
+    line = f"\nMNIST: the real files, downloaded, SHA-256 {known}\n"
     assert line in capsys.readouterr().out
     assert data.digits("auto").is_full
     assert sorted(p.name for p in (tmp_path / "cache").iterdir()) == sorted(

@@ -2,8 +2,9 @@
 
 A chapter's outputs are kept in jupyter-cache under a key made of its cells and of all that the
 cells reach: the modules of ``udl`` that they import (followed through the package's own imports),
-the files those modules read, the data sets at hand, and the installed packages. The key travels
-in the notebook's kernelspec, which jupyter-cache hashes together with the cells.
+the files those modules read, the data sets at hand, the installed packages, and a GPU if there is
+one. The key travels in the notebook's kernelspec, which jupyter-cache hashes together with the
+cells. On a GPU chapters run one at a time, for they would share its memory and its time.
 """
 
 from __future__ import annotations
@@ -12,11 +13,15 @@ import ast
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
+import sqlite3
+import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
@@ -25,6 +30,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import nbformat
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
+from jupyter_cache.cache.db import DB_NAME, OrmBase
 from myst_nb.core.read import MystMetadataParsingError, create_nb_reader
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -55,8 +61,7 @@ _data = sys.modules.get("udl.data")
 print(json.dumps({
     "python": platform.python_version(),
     "versions": {d: version(d) for n, d in _names.items() if n in sys.modules},
-    "device": "GPU: " + _torch.cuda.get_device_name()
-        if _torch and _torch.cuda.is_available() else "CPU",
+    "device": "GPU" if _torch and _torch.cuda.is_initialized() else "CPU",
     "modules": sorted(m for m in sys.modules if m.partition(".")[0] == PACKAGE),
     "data": [
         {"name": p.name, "source": p.source, "sha256": p.sha256, "license": p.license,
@@ -64,6 +69,29 @@ print(json.dumps({
         for p in (_data.loaded() if _data else [])
     ],
 }))
+"""
+
+# Asked once in a build, by a Python of its own: PyTorch takes seconds to load.
+PROBE = """
+import json, torch
+_there = torch.cuda.is_available()
+print(json.dumps({
+    "name": torch.cuda.get_device_name(),
+    "capability": "{}.{}".format(*torch.cuda.get_device_capability()),
+    "cuda": str(torch.version.cuda),
+    "cudnn": str(torch.backends.cudnn.version()),
+} if _there else {}))
+"""
+DRIVERS = (Path("/dev/nvidiactl"), Path("/dev/dxg"))  # the second in Windows' Subsystem for Linux
+DRIVER = Path("/proc/driver/nvidia/version")
+
+# On a GPU the same numbers each time, in full precision: cuBLAS adds in a fixed order only within
+# a workspace of its own, and convolutions would else round their inputs to ten bits.
+ON_GPU = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8", "NVIDIA_TF32_OVERRIDE": "0"}
+# What no variable says is said after each cell. It leaves no name behind, and imports nothing.
+SETTLE = """
+if "torch" in __import__("sys").modules:
+    __import__("sys").modules["torch"].backends.cudnn.deterministic = True
 """
 
 
@@ -154,12 +182,63 @@ class Package:
         return sha.hexdigest()
 
 
+def driver() -> str:
+    """Return the version of NVIDIA's driver: by its own file, or by its tool."""
+    try:
+        said = DRIVER.read_text(encoding="utf-8")
+    except OSError:
+        tool = shutil.which("nvidia-smi")
+        query = [tool or "", "--query-gpu=driver_version", "--format=csv,noheader"]
+        said = subprocess.check_output(query, text=True) if tool else ""
+    found = re.search(r"\b\d{3,}\.\d+(\.\d+)?\b", said)
+    return found[0] if found else "unknown"
+
+
+@cache
+def gpu() -> dict[str, str]:
+    """Describe the GPU that chapters compute on; on a CPU there is nothing to describe.
+
+    With ``CUDA_VISIBLE_DEVICES=`` (empty) a machine with a GPU builds as one without.
+    """
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in {"", "-1"}
+    if hidden or not any(path.exists() for path in DRIVERS):
+        return {}
+    probe = [sys.executable, "-c", PROBE]
+    asked = subprocess.run(probe, capture_output=True, text=True, check=False)
+    if asked.returncode:
+        raise ExtensionError(
+            "there is a GPU, but PyTorch can't use it. Set CUDA_VISIBLE_DEVICES to nothing to "
+            f"build on the CPU.\n{asked.stderr.strip()}"
+        )
+    found = json.loads(asked.stdout)
+    return found | {"driver": driver()} if found else {}
+
+
+def threads() -> str:
+    """Return how many threads a chapter's arithmetic may use: as text, for a variable.
+
+    One, also where a chapter has all processors: sums of several threads round in another order,
+    so a GPU's build would differ from a CPU's in more than what the GPU computes.
+    """
+    return os.environ.get("OMP_NUM_THREADS", "1")
+
+
+@cache
+def processor() -> str:
+    """Return the name of the CPU."""
+    try:
+        named = re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text("utf-8"))
+    except OSError:
+        named = None
+    return named[1] if named else platform.processor() or platform.machine()
+
+
 @cache
 def environment() -> str:
     """Say what is installed and how cells are run: each can change a number."""
     packages = sorted(f"{d.name}=={d.version}" for d in distributions())
     here = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
-    return json.dumps([sys.version, packages, here, Path("/dev/nvidiactl").exists()])
+    return json.dumps([sys.version, packages, here, gpu(), threads()])
 
 
 @cache
@@ -259,26 +338,34 @@ def explain(run: Page, index: int, error: Exception) -> str:
     return f"{run.path}:{line}: code cell {number} failed\n{trace.strip()}"
 
 
+def aside(client: NotebookClient, source: str) -> nbformat.NotebookNode:
+    """Run something that is no part of the chapter, and return it with its outputs."""
+    cells = client.nb.cells
+    cells.append(nbformat.v4.new_code_cell(source))
+    done = client.execute_cell(cells[-1], len(cells) - 1, store_history=False)
+    cells.pop()
+    return done
+
+
 def execute(run: Page, package: Package, timeout: int) -> dict[str, object]:
     """Run a chapter's cells in a fresh kernel; returns its report, or raises with the place."""
     began = time.perf_counter()
     env = os.environ | {"UDL_BOOK": "1", "UDL_OFFLINE": "1", "PYTHONHASHSEED": "0"}
-    env |= {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+    env |= {"OMP_NUM_THREADS": threads()} | (ON_GPU if gpu() else {})
     quiet = ["--log-level=ERROR"]
     # Timings would go into the cells, and the cells into the key.
     client = NotebookClient(
         run.notebook, timeout=timeout, extra_arguments=quiet, record_timing=False
     )
-    cells = run.notebook.cells
     index = 0
     try:
         with client.setup_kernel(env=env, cwd=str(run.path.parent)):
-            for index, cell in enumerate(cells):
+            for index, cell in enumerate(run.notebook.cells):
                 client.execute_cell(cell, index)
+                if gpu():
+                    aside(client, SETTLE)
             seconds = time.perf_counter() - began
-            cells.append(nbformat.v4.new_code_cell(f"PACKAGE = {package.name!r}{REPORT}"))
-            report = client.execute_cell(cells[-1], len(cells) - 1, store_history=False)
-            cells.pop()
+            report = aside(client, f"PACKAGE = {package.name!r}{REPORT}")
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         raise ExtensionError(explain(run, index, error)) from error
     facts = json.loads("".join(o.text for o in report.outputs if o.output_type == "stream"))
@@ -290,7 +377,33 @@ def execute(run: Page, package: Package, timeout: int) -> dict[str, object]:
         )
     if key_of(package, run.reached) != run.key:
         raise ExtensionError(f"{run.path}: what it imports changed while it ran: build again")
-    return facts | {"execution_seconds": seconds}
+    used = gpu() if facts["device"] == "GPU" else {}
+    facts["device"] += f": {used.get('name', 'unknown')}" if facts["device"] == "GPU" else ""
+    machine = {"processor": processor(), "cores": os.cpu_count(), "gpu": used}
+    return facts | machine | {"execution_seconds": seconds}
+
+
+def is_sound(database: Path) -> bool:
+    """Say whether the cache's index is whole: a full disk or a kill can leave a part of it."""
+    if not database.exists():
+        return True
+    try:
+        with closing(sqlite3.connect(database)) as index:
+            tables = {name for (name,) in index.execute("SELECT name FROM sqlite_master")}
+            said = index.execute("PRAGMA quick_check").fetchone()
+    except sqlite3.OperationalError:  # locked, or no space: nothing wrong with it
+        raise
+    except sqlite3.DatabaseError:
+        return False
+    return said == ("ok",) and OrmBase.metadata.tables.keys() <= tables
+
+
+def begin_a_new_cache(app: Sphinx) -> None:
+    """Give up all outputs where there is no telling what they are of."""
+    folder = Path(app.config.nb_execution_cache_path)
+    if not is_sound(folder / DB_NAME):
+        logger.info("the index of the outputs is broken: all chapters run again")
+        shutil.rmtree(folder)
 
 
 def is_stored(store: JupyterCacheAbstract, nb: nbformat.NotebookNode) -> bool:
@@ -322,7 +435,7 @@ def execute_missing(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> 
     failures = []
     if runs:
         logger.info("executing %s", ", ".join(run.path.stem for run in runs))
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+    with ThreadPoolExecutor(max_workers=1 if gpu() else os.cpu_count()) as pool:
         timeout = app.config.nb_execution_timeout
         package: Package = env.udl_package  # type: ignore[attr-defined]
         futures = [pool.submit(execute, run, package, timeout) for run in runs]
@@ -333,7 +446,11 @@ def execute_missing(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> 
                 failures.append(str(error))
                 continue
             bundle = CacheBundleIn(run.notebook, str(run.path), data=facts)
-            store.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+            try:
+                store.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+            except (OSError, RuntimeError) as error:
+                why = f"{run.path}: its outputs can't be kept: {error.__cause__ or error}"
+                raise ExtensionError(why) from error
             logger.info("%s: %.1f s", run.path.stem, facts["execution_seconds"])
     if failures:
         raise ExtensionError("\n\n".join(failures))
@@ -373,10 +490,14 @@ def forget(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
 
 
 def start_clean_after_a_failure(app: Sphinx, config: Config) -> None:
-    """Forget what an unfinished build has read: Sphinx would not repeat a warning it gave then."""
+    """Forget what an unfinished build has read and drawn, which may be a part only.
+
+    Sphinx would not repeat a warning that it gave then, and MyST-NB draws no picture twice.
+    """
     marker = Path(app.doctreedir).with_name("unfinished")
     if marker.exists():
         shutil.rmtree(app.doctreedir, ignore_errors=True)
+        shutil.rmtree(marker.with_name("jupyter_execute"), ignore_errors=True)
     marker.parent.mkdir(parents=True, exist_ok=True)
     marker.touch()
 
@@ -402,11 +523,12 @@ def setup(app: Sphinx) -> dict[str, object]:
     """Connect to Sphinx."""
     app.add_config_value("udl_package", "src/udl", "env")
     app.connect("config-inited", start_clean_after_a_failure)
+    app.connect("builder-inited", begin_a_new_cache)
     app.connect("env-get-outdated", outdated)
     app.connect("env-before-read-docs", execute_missing)
     app.connect("source-read", serve)
     app.connect("env-purge-doc", forget)
-    app.connect("build-finished", finish)
+    app.connect("build-finished", finish, priority=1000)  # when all files are whole
     return {
         "version": "1",
         "env_version": version(Path(__file__).parent),

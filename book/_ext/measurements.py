@@ -58,8 +58,9 @@ class Measurements(SphinxDirective):
         if nested:
             columns = list(dict.fromkeys(key for row in nested.values() for key in row))
             rows = [[key, *(shown(row.get(c)) for c in columns)] for key, row in nested.items()]
-            header = ["page", *(c.replace("_", " ") for c in columns)]
-            found.append(table(header, rows, f"benchmarks/{name}.py, page by page"))
+            first = "page" if name == "pages" else "name"
+            header = [first, *(c.replace("_", " ") for c in columns)]
+            found.append(table(header, rows, f"benchmarks/{name}.py, one by one"))
         where = ", ".join(f"{key} {value}" for key, value in machine.items())
         return [*found, nodes.paragraph(text=f"Measured on: {where}.")]
 

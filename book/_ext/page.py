@@ -106,6 +106,8 @@ def lighten(
     if 'class="udl-widget"' in context.get("body", ""):
         context["deferred_scripts"].append("udl/loader.js")
     context["description"] = description(doctree)
+    if at_once:
+        context["description"] = f"Search {app.config.html_title}: terms, sections, and all texts."
     if tree := context.get("generate_toctree_html"):  # its arrows have no name
         context["generate_toctree_html"] = lambda *args, **named: NAMELESS.sub(
             NAMED, str(tree(*args, **named))

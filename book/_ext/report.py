@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
+from history import recorded, summary
 from jupyter_cache import get_cache
 from lectures import in_order
 from sphinx.errors import ExtensionError
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
 
-PARTS = ("date", "machine", "seconds", "data", "counts", "pages", "site")
+PARTS = ("date", "machine", "seconds", "history", "data", "counts", "pages", "site")
 TOOLS = ("jupyter-book", "sphinx", "myst-nb", "sphinx-book-theme")
+GPU = {"capability": "Compute capability", "driver": "Driver", "cuda": "CUDA", "cudnn": "cuDNN"}
 MARKS = re.compile(r"(<!--report:(\w+)-->)(.*?)(<!--/report-->)", re.DOTALL)
 KINDS = {
     "pages": ("*.html",),
@@ -136,14 +138,19 @@ class Report:
     def machine(self) -> str:
         """Write what computed: the same for all chapters, or each thing that some chapter had."""
         reports = self.reports.values()
-        packages = sorted({f"{n} {v}" for r in reports for n, v in r["versions"].items()})
         rows = [
-            ("Device", ", ".join(sorted({r["device"] for r in reports}))),
-            ("Python", ", ".join(sorted({r["python"] for r in reports}))),
-            ("Packages that chapters import", ", ".join(packages)),
-            ("Made with", ", ".join(f"{name} {version(name)}" for name in TOOLS)),
+            ("Device", {r["device"] for r in reports}),
+            *((said, {r["gpu"][fact] for r in reports if r["gpu"]}) for fact, said in GPU.items()),
+            ("Processor", {f"{r['processor']} ({r['cores']} cores)" for r in reports}),
+            ("Python", {r["python"] for r in reports}),
+            (
+                "Packages that chapters import",
+                {f"{n} {v}" for r in reports for n, v in r["versions"].items()},
+            ),
         ]
-        return table(("What", "In this build"), [(a, escape(b)) for a, b in rows])
+        lines = [(name, escape(", ".join(sorted(said)))) for name, said in rows if said]
+        made = ", ".join(f"{name} {version(name)}" for name in TOOLS)
+        return table(("What", "In this build"), [*lines, ("Made with", made)])
 
     def seconds(self) -> str:
         """Write how long each page with cells ran, and whether it ran in this build."""
@@ -157,6 +164,32 @@ class Report:
             ("<strong>Together</strong>", f"{total:.1f}", f"{len(self.ran)} in this build")
         )
         return table(("Page", "Seconds ", "Ran"), rows)
+
+    def history(self) -> str:
+        """Write what each page took in the builds that were recorded, and in this one."""
+        builds = [*recorded(Path(self.app.confdir)), summary(self.reports, "this build")]
+        names = [n for n in self.order() if n in self.reports]
+        columns = [build["chapters"] for build in builds]
+        rows = [
+            (
+                self.title(name),
+                *(
+                    f"{c[key]:.1f}" if (key := name.removeprefix("book/")) in c else ""
+                    for c in columns
+                ),
+            )
+            for name in names
+        ]
+        sums = (f"{sum(column.values()):.1f}" for column in columns)
+        rows.append(("<strong>Together</strong>", *sums))
+        heads = [f"{escape(build['device'])}, {build['date']} " for build in builds]
+        kinds = {build["device"].partition(":")[0] for build in builds[:-1]}
+        missing = " ".join(
+            f"<p>No build on a {kind} has been recorded.</p>"
+            for kind in ("CPU", "GPU")
+            if kind not in kinds
+        )
+        return missing + table(("Page", *heads), rows)
 
     def data(self) -> str:
         """Write each data set once, with the pages that use it."""

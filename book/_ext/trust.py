@@ -42,10 +42,11 @@ def panel(report: dict[str, Any], lectures: str = "") -> str:
         ("Python", report["python"]),
         ("Packages", versions),
         ("Device", report["device"]),
-        ("Ran in", f"{report['execution_seconds']:.1f} s"),
     ]
     rows += [("Lectures", lectures)] if lectures else []
     items = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in rows)
+    seconds = f"{report['execution_seconds']:.1f}"
+    items += f'<dt>Ran in</dt><dd><time datetime="PT{seconds}S">{seconds} s</time></dd>'
     data = "".join(data_row(entry) for entry in report["data"]) or "<li>none</li>"
     return (
         '<details class="trust"><summary>How this page was computed</summary>'

@@ -7,6 +7,7 @@ reason; with ``UDL_NO_SKIP=1`` it fails.
 import os
 import shutil
 import threading
+import time
 from functools import partial
 from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -238,6 +239,14 @@ def new_page(context, url: str, problems: list[str]):
         if response.status >= 400:
             problems.append(f"status {response.status}: {response.url}")
 
+    def wait_for_function(condition, *, arg=None):
+        end = time.monotonic() + 60
+        while not page.evaluate(condition, arg):
+            assert time.monotonic() < end, f"not so after a minute: {condition}"
+            page.wait_for_timeout(20)
+
+    # Playwright's own has the page evaluate a text, which the book's policy forbids.
+    page.wait_for_function = wait_for_function
     page.on("request", on_request)
     page.on("console", on_console)
     page.on("response", on_response)

@@ -231,18 +231,19 @@ ONE_EACH = ["playground", "least-squares", "relu", "stepper", "landscape", "gpt"
 PLAY = re.compile(r"^\W*play\b", re.I)
 
 
-def move_files(html, folder):
-    """Move the bytes that interactives carry into files, as the build of the book does."""
-    path = Path(__file__).parents[2] / "book" / "_ext" / "page.py"
-    spec = importlib.util.spec_from_file_location("book_page", path)
-    page = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(page)
-    return page.move_files(html, folder)
+def extension(name):
+    """Load a module of book/_ext."""
+    path = Path(__file__).parents[2] / "book" / "_ext" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"book_{name}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory, serve):
     """Serve a page for each interactive, one with two alike, one with all; give the address."""
+    page, policy = extension("page"), extension("policy")  # as the book makes its pages
     folder = tmp_path_factory.mktemp("interactives")
     shutil.copytree(web.STATIC, folder / "_static" / "udl")
     widgets = {"all": [MAKE[name](f"w-{name}") for name in ONE_EACH]}
@@ -252,8 +253,8 @@ def pages(tmp_path_factory, serve):
         widgets[f"{name}-small"] = [SMALL[name]("one")]
     for name, some in widgets.items():
         body = "\n".join(widget.placeholder() for widget in some)
-        body = move_files(body, folder / "_static" / "udl")
-        text = PAGE.format(probe=PROBE, body=body)
+        body = page.move_files(body, folder / "_static" / "udl")
+        text = policy.guarded(PAGE.format(probe=PROBE, body=body))
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
     return serve(folder)
 

@@ -1,4 +1,4 @@
-"""Interactives in JupyterLab: a page of MyST opens as a notebook, runs, and its keys arrive.
+"""JupyterLab: the book's notebooks run there, and interactives fill their frames and get keys.
 
 ``JUPYTER_LAB`` names the program if it is neither beside this Python nor on the path.
 """
@@ -14,38 +14,29 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import nbformat
 import pytest
 
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parents[2]
 
-CHAPTER = """---
-file_format: mystnb
-kernelspec:
-  name: python3
-  display_name: Python 3
----
-
-# A chapter
-
-```{code-cell} ipython3
+BUILT = ROOT / "_build" / "html" / "_notebooks"
+# With an interactive and questions; with a surrogate where there is no data.
+CHAPTERS = ("linear-regression", "normal-equation")
+WIDGETS = (
+    """\
 import numpy as np
 from udl import web
 
 theta = np.array([[0.0, 1.0], [-0.4, 1.0], [-0.7, 1.0]])
-web.relu_explorer(theta, np.array([0.1, 1.0, -2.0, 1.5]), label="relu-lab")
-```
+web.relu_explorer(theta, np.array([0.1, 1.0, -2.0, 1.5]), label="relu-lab")""",
+    'web.playground(label="playground-lab")',
+    'web.numeric("How many parameters has a line?", 2, label="question-lab")',
+)
 
-```{code-cell} ipython3
-web.playground(label="playground-lab")
-```
-
-```{code-cell} ipython3
-web.numeric("How many parameters has a line?", 2, label="question-lab")
-```
-"""
-
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+NEWS = "@jupyterlab/apputils-extension:announcements"
 # Which cells are chosen, and which one is active.
 CHOSEN = """[...document.querySelectorAll(".jp-Notebook .jp-Cell")]
     .map((cell) => [...cell.classList].filter((name) => /mod-(active|selected)/.test(name)).join())
@@ -55,7 +46,7 @@ FOCUS_IN_FRAME = "document.activeElement?.tagName === 'IFRAME'"
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory, unavailable):
-    """Start JupyterLab as binder/ sets it up, with this Python as its kernel; give its address."""
+    """Start JupyterLab on notebooks, with this Python as its kernel; give address and folder."""
     beside = shutil.which("jupyter-lab", path=str(Path(sys.executable).parent))
     program = os.environ.get("JUPYTER_LAB") or beside or shutil.which("jupyter-lab")
     if program is None:
@@ -63,12 +54,22 @@ def lab(tmp_path_factory, unavailable):
     home = tmp_path_factory.mktemp("home")
     files = home / "book"
     files.mkdir()
-    (files / "chapter.md").write_text(CHAPTER, encoding="utf-8")
+    for name in CHAPTERS:
+        if not (BUILT / f"{name}.ipynb").exists():
+            unavailable(f"there is no _notebooks/{name}.ipynb: run make book first")
+        shutil.copy2(BUILT / f"{name}.ipynb", files)
+    cells = [nbformat.v4.new_code_cell(source) for source in WIDGETS]
+    widgets = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
+    nbformat.write(widgets, files / "widgets.ipynb")
     kernel = home / "data" / "kernels" / "python3"
     kernel.mkdir(parents=True)
+    (home / "config" / "labconfig").mkdir(parents=True)  # as binder/postBuild has it
+    (home / "config" / "labconfig" / "page_config.json").write_text(
+        json.dumps({"disabledExtensions": {NEWS: True}}), encoding="utf-8"
+    )
     command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     (kernel / "kernel.json").write_text(
-        json.dumps({"argv": command, "display_name": "Python 3", "language": "python"})
+        json.dumps({"argv": command, **{k: KERNEL[k] for k in ("display_name", "language")}})
     )
     environment = {
         **{name: value for name, value in os.environ.items() if name != "UDL_BOOK"},
@@ -79,7 +80,6 @@ def lab(tmp_path_factory, unavailable):
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
         "PATH": f"{Path(program).parent}{os.pathsep}{os.environ['PATH']}",
     }
-    subprocess.run(["bash", str(ROOT / "binder" / "postBuild")], env=environment, check=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -104,7 +104,7 @@ def lab(tmp_path_factory, unavailable):
         )
     try:
         address = f"http://127.0.0.1:{port}"
-        for _ in range(300):
+        for _ in range(1200):
             try:
                 urllib.request.urlopen(f"{address}/api/status?token=lab", timeout=5).close()
                 break
@@ -113,7 +113,7 @@ def lab(tmp_path_factory, unavailable):
                 time.sleep(0.1)
         else:
             pytest.fail(f"JupyterLab did not answer:\n{log.read_text()}")
-        yield address
+        yield address, files
     finally:
         # Asked politely, it ends its kernels too.
         server.terminate()
@@ -124,25 +124,59 @@ def lab(tmp_path_factory, unavailable):
             server.wait()
 
 
-@pytest.fixture(scope="module")
-def notebook(lab, browser):
-    """Open the chapter in JupyterLab, run all its cells, and give the page."""
-    context = browser.new_context(viewport={"width": 1400, "height": 1000})
-    page = context.new_page()
-    page.set_default_timeout(60_000)
+def opened(lab, browser, name):
+    """Open a notebook, run all its cells, and give the page."""
+    address, _ = lab
+    page = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
+    page.set_default_timeout(120_000)
     page.asked, page.errors = [], []
     page.on("request", lambda request: page.asked.append(request.url))
     page.on("pageerror", lambda error: page.errors.append(str(error)))
-    page.goto(f"{lab}/lab/tree/chapter.md?token=lab&reset")
+    page.goto(f"{address}/lab/tree/{name}.ipynb?token=lab&reset")
     page.wait_for_selector(".jp-NotebookPanel .jp-CodeCell")
     page.wait_for_selector("#jp-bottom-panel >> text=Python 3 | Idle")
-    page.click(".jp-Notebook .jp-MarkdownCell >> nth=0")
-    page.keyboard.press("Escape")
-    for _ in range(4):
-        page.keyboard.press("Shift+Enter")
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    return page
+
+
+def quiet(lab, page):
+    """Hold that a page asked nobody else, and logged no error."""
+    here = (lab[0], lab[0].replace("http", "ws", 1), "data:", "blob:", "about:")
+    assert [url for url in page.asked if not url.startswith(here)] == []
+    assert page.errors == []
+
+
+@pytest.fixture(scope="module")
+def notebook(lab, browser):
+    """Give the page of a notebook with three interactives, all run."""
+    page = opened(lab, browser, "widgets")
     page.wait_for_function("document.querySelectorAll('iframe.udl-frame').length === 3")
     yield page
-    context.close()
+    page.context.close()
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_chapter_runs_to_its_end(lab, browser, name):
+    page = opened(lab, browser, name)
+    path = lab[1] / f"{name}.ipynb"
+    for _ in range(600):
+        page.wait_for_timeout(500)
+        page.keyboard.press("Control+s")
+        codes = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+        failed = [o for c in codes for o in c.outputs if o.output_type == "error"]
+        assert failed == []
+        if all(cell.execution_count for cell in codes):
+            break
+    assert all(cell.execution_count for cell in codes)
+    assert sum("image/svg+xml" in o.get("data", {}) for c in codes for o in c.outputs) >= 5
+    # Answers stay hidden: the code of questions, and what stands in a solution.
+    # What a folded cell shows of its code is a title, not the half of an answer.
+    shown = page.locator(".jp-InputPlaceholder .jp-PlaceholderText").all_inner_texts()
+    assert shown
+    assert not [text for text in shown if not text.startswith("#@title ")]
+    quiet(lab, page)
+    page.context.close()
 
 
 def frame_of(page, k):
@@ -197,6 +231,4 @@ def test_module_that_waits_to_be_asked_for_is_found_in_a_frame(notebook):
 
 
 def test_notebook_was_quiet(lab, notebook):
-    here = (lab, lab.replace("http", "ws", 1), "data:", "blob:", "about:")
-    assert [url for url in notebook.asked if not url.startswith(here)] == []
-    assert notebook.errors == []
+    quiet(lab, notebook)

@@ -13,12 +13,12 @@ FITS = """() => {
 }"""
 # Go on to the last slide with the button; return the slides that do not fit.
 WALK = """async (fits) => {
-  const wrong = [];
+  const wrong = [], fit = eval(fits);
   const next = document.querySelector("[aria-label='Next slide']");
   while (next.getAttribute("aria-disabled") !== "true") {
     next.click();
     await new Promise(requestAnimationFrame);
-    if (!eval(fits)()) wrong.push(document.querySelector(".sl-bar output").textContent);
+    if (!fit()) wrong.push(document.querySelector(".sl-bar output").textContent);
   }
   return wrong;
 }"""

@@ -1,56 +1,22 @@
 """``python -m udl.data``: download what is missing, and say what will be used."""
 
-import importlib.util
 import sys
-from collections.abc import Callable
 
-from udl.data import _digits, _files, _life, _text, _titanic
+from udl.data._sets import SETS, Set
 
 
-def _who() -> str:
+def _line(one: Set) -> str:
+    """Get a set if it can be had, and say what will be used."""
     try:
-        file = _files.obtain(_life.FILE)
+        one.fetch()
     except FileNotFoundError as error:
-        return f"a surrogate with made-up rows stands in: {error}"
-    return f"the real file, {file.place}, SHA-256 {file.sha256}"
-
-
-def _mnist() -> str:
-    try:
-        files = _digits.obtain()
-    except FileNotFoundError as error:
-        small = _files.packaged(_digits.SMALL)
-        return f"5,000 digits, {small.place}, SHA-256 {small.sha256}, stand in: {error}"
-    return f"all digits, {files[0].place}, SHA-256 of the training images {files[0].sha256}"
-
-
-def _shakespeare() -> str:
-    try:
-        file = _files.obtain(_text.FILE)
-    except FileNotFoundError as error:
-        return f"a surrogate, prose from Python's help pages, stands in: {error}"
-    return f"the real file, {file.place}, SHA-256 {file.sha256}"
-
-
-def _passengers() -> str:
-    file, _ = _titanic.obtain()
-    return f"the real file, {file.place}, SHA-256 {file.sha256}"
-
-
-def _tables() -> str:
-    if importlib.util.find_spec("sklearn") is None:
-        raise FileNotFoundError("expected the package sklearn, got none; install scikit-learn")
-    return "the real tables, package sklearn"
-
-
-SETS: dict[str, Callable[[], str]] = {
-    _life.NAME: _who,
-    _digits.NAME: _mnist,
-    _text.NAME: _shakespeare,
-    _titanic.NAME: _passengers,
-    "breast cancer, wine": _tables,
-    "all others": lambda: "generated or embedded, no file needed",
-}
+        state = one.state()
+        if state.kind != "stand-in":
+            raise
+        sha256 = f", SHA-256 {state.sha256}," if state.sha256 else ""
+        return f"{state.words}{sha256} stands in: {error}"
+    state = one.state()
+    return f"{state.words}, SHA-256 {state.sha256}"
 
 
 def main() -> int:
@@ -63,12 +29,15 @@ def main() -> int:
         package that brings data is not there.
     """
     status = 0
-    for name, prepare in SETS.items():
+    for one in SETS:
+        if one.generated:
+            continue
         try:
-            print(f"{name}: {prepare()}")
+            print(f"{one.title}: {_line(one)}")
         except (ValueError, OSError) as error:
-            print(f"{name}: {type(error).__name__}: {error}", file=sys.stderr)
+            print(f"{one.title}: {type(error).__name__}: {error}", file=sys.stderr)
             status = 1
+    print("all others: generated or embedded, no file needed")
     return status
 
 

@@ -7,10 +7,13 @@ import hashlib
 import importlib.util
 import os
 import threading
+import time
 import warnings
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 _ADVICE = "set UDL_DATA_DIR to a folder that holds it"
@@ -120,16 +123,42 @@ def find(remote: Remote) -> Content | None:
             )
         if found := _read(remote, Path(folder) / remote.name, "UDL_DATA_DIR"):
             return found
-    return _read(remote, cache_dir() / remote.name, "downloaded before")
+    return _read(remote, cache_dir() / remote.name, "downloaded")
 
 
-def download(remote: Remote) -> Content:
+class _Gauge:
+    """What pooch tells of a download as it goes; it ends one that nobody waits for any more."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.done = 0
+        self.latest = time.monotonic()
+        self.left = False
+
+    def update(self, count: int) -> None:
+        if self.left:
+            raise InterruptedError("nobody waits for this download")
+        self.done += count
+        self.latest = time.monotonic()
+
+    def reset(self) -> None:
+        self.done = 0
+
+    def close(self) -> None:
+        pass
+
+
+def download(remote: Remote, progress: Callable[[int, int], None] | None = None) -> Content:
     """Download a file from the first mirror that delivers the expected bytes.
 
     Parameters
     ----------
     remote : Remote
         The file.
+    progress : callable, optional
+        Is called several times a second with the number of bytes that are there, and of all
+        (0: not known). Who sees that it goes on has patience: the deadline then is for the time in
+        which nothing arrives.
 
     Returns
     -------
@@ -144,41 +173,73 @@ def download(remote: Remote) -> Content:
 
     Notes
     -----
-    The bytes go to a temporary file, which gets its name only after its SHA-256 was found right.
-    So nothing is left half-written, and processes that download at once do not disturb each other.
-    After the deadline it gives up, also where a firewall drops every packet without an answer.
+    The bytes go to a temporary folder. The file moves to its place only after its SHA-256 was
+    found right, and the folder is removed, also after Ctrl-C. So nothing is left half-written, and
+    processes that download at once do not disturb each other. After the deadline it gives up, also
+    where a firewall drops every packet without an answer.
     """
     pooch = _pooch()
     folder = cache_dir()
     pooch.get_logger().setLevel("WARNING")  # a chapter's page is no place for progress reports
     found: list[Content] = []
     reasons: list[tuple[str, Exception]] = []
+    answers: list[Any] = []
+    gauge = _Gauge()
 
-    def try_mirrors() -> None:
+    def try_mirrors(partial: str) -> None:
         for url, sha256 in remote.mirrors:
+            if gauge.left:
+                return
             try:
                 path = pooch.retrieve(
                     url,
                     known_hash=f"sha256:{sha256}",
                     fname=remote.name,
-                    path=folder,
-                    downloader=pooch.HTTPDownloader(timeout=_TIMEOUT),
+                    path=partial,
+                    downloader=pooch.HTTPDownloader(
+                        timeout=_TIMEOUT,
+                        progressbar=gauge,
+                        hooks={"response": lambda response, **_: answers.append(response)},
+                    ),
                 )
-                if content := _read(remote, Path(path), "downloaded"):
-                    found.append(content)
-                    return
+                content = _read(remote, Path(path), "downloaded")
+                os.replace(path, folder / remote.name)
             except Exception as error:  # a thread has nobody to raise it to
                 reasons.append((url, error))
+            else:
+                found.extend([content] if content else [])
+                return
+            finally:
+                for answer in answers:  # which pooch leaves open where reading it fails
+                    answer.close()
 
     # The limits of a connection hold for each address of a host and each packet, and not for the
     # look-up of its name. A thread can be left behind; it ends with the process at the latest.
-    thread = threading.Thread(target=try_mirrors, daemon=True)
-    thread.start()
-    thread.join(remote.deadline)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix="partial-", dir=folder, ignore_cleanup_errors=True) as new:
+            thread = threading.Thread(target=try_mirrors, args=(new,), daemon=True)
+            gauge.latest = time.monotonic()
+            began = gauge.latest
+            thread.start()
+            try:
+                while thread.is_alive():
+                    since = gauge.latest if progress else began
+                    left = since + remote.deadline - time.monotonic()
+                    if left <= 0:
+                        break
+                    thread.join(min(left, 0.1) if progress else left)
+                    if progress:
+                        progress(gauge.done, gauge.total)
+            finally:
+                gauge.left = True
+            if thread.is_alive() and not found:
+                error = TimeoutError(f"not finished after {remote.deadline:g} s")
+                reasons.append(("all mirrors", error))
+    except OSError as error:
+        reasons.append((str(folder), error))
     if found:
         return found[0]
-    if thread.is_alive():
-        reasons.append(("all mirrors", TimeoutError(f"not finished after {remote.deadline:g} s")))
     kinds = ", ".join(dict.fromkeys(type(error).__name__ for _, error in reasons))
     failure = FileNotFoundError(
         f"no download of {remote.name} to {folder} succeeded ({kinds}); {_ADVICE}"

@@ -1,16 +1,11 @@
-"""The program ``udl``: what the book does, on files of your own.
-
-Its exit status is 0; 1 if something failed on the way; 2 if it was asked for what cannot be; 130
-after Ctrl-C.
-"""
+"""``udl gpt``: train a small GPT on a text, let it write, take it along."""
 
 from __future__ import annotations
 
 import codecs
-import os
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,72 +13,27 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from udl.cli._interrupt import INTERRUPTED, ending_at_once
+from udl.cli._shared import Failed, InOrder, Refused, line, say
+
 if TYPE_CHECKING:
     import torch
 
     from udl.gpt import Config, Progress, Recipe, Tokenizer, Trained
 
-__all__ = ["main"]
-
-_INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
-_PRESETS = ("page", "nanogpt-cpu", "fast-cpu", "gpu", "gpt2")
+PRESETS = ("page", "nanogpt-cpu", "fast-cpu", "gpu", "gpt2")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        What a shell would pass; None takes what it did pass.
-
-    Returns
-    -------
-    int
-        Exit status.
-
-    Examples
-    --------
-    >>> main(["gpt", "--help"])  # doctest: +ELLIPSIS
-    Usage: udl gpt [OPTIONS] COMMAND [ARGS]...
-    ...
-    0
-    """
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    try:
-        status = _udl.main(arguments, prog_name="udl", standalone_mode=False, obj=arguments)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except click.Abort:
-        click.echo("Interrupted.", err=True)
-        return _INTERRUPTED
-    return status if isinstance(status, int) else 0
-
-
-class _InOrder(click.Group):
-    """A group that lists its commands in the order in which they are used."""
-
-    def list_commands(self, context: click.Context) -> list[str]:
-        return list(self.commands)
-
-
-@click.group(name="udl", context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="udl", message="%(prog)s %(version)s")
-def _udl() -> None:
-    """Do what Hands-on Deep Learning does, on files of your own."""
-
-
-@_udl.group(
+@click.group(
     name="gpt",
-    cls=_InOrder,
+    cls=InOrder,
     epilog="\b\n"
     "Examples:\n"
     "  udl gpt train poems.txt --out poems\n"
     '  udl gpt sample poems --prompt "O night"\n'
     "  udl gpt export poems poems.bin",
 )
-def _gpt() -> None:
+def group() -> None:
     """Train a small GPT on a text, let it write, take it along."""
 
 
@@ -100,12 +50,12 @@ _device = click.option(
 )
 
 
-@_gpt.command(name="train")
+@group.command(name="train")
 @click.argument("text", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--out", type=_folder, required=True, help="Folder for the model; made if missing.")
 @click.option(
     "--preset",
-    type=click.Choice(_PRESETS),
+    type=click.Choice(PRESETS),
     help="Size of the model, and how it is trained. [default: page]",
 )
 @click.option(
@@ -179,7 +129,7 @@ def _train(
         ids = torch.tensor(tokenizer.encode(content))
         parts(ids, config.context, 0.1)  # refuses a short text before anything is told
         if resume and not begun:
-            _say(f"nothing to resume in {out}: this is the beginning")
+            say(f"nothing to resume in {out}: this is the beginning")
         _announce(content, tokenizer, config, recipe, place)
         prompt = _first_tokens(tokenizer, content)
         try:
@@ -201,11 +151,11 @@ def _train(
                 click.echo(f"To go on: {shlex.join(again)}", err=True)
             else:
                 click.echo("Nothing had begun, so there is nothing to go on from.", err=True)
-            run.exit(_INTERRUPTED)
+            run.exit(INTERRUPTED)
         _conclude(trained, out)
 
 
-@_gpt.command(name="sample")
+@group.command(name="sample")
 @click.argument("folder", type=_folder)
 @click.option("--prompt", help="What the text begins with. [default: a new line]")
 @click.option(
@@ -280,7 +230,7 @@ def _sample(
             click.echo()
 
 
-@_gpt.command(name="export")
+@group.command(name="export")
 @click.argument("folder", type=_folder)
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @_which
@@ -304,47 +254,41 @@ def _export(folder: Path, file: Path, which: Literal["best", "last"]) -> None:
         click.echo(f"{file}: {parameters:,} parameters, {size:,} bytes")
 
 
-class _Refused(click.ClickException):
-    """An error of one line, for what is wrong with an argument or a file."""
-
-    exit_code = 2
-
-
-class _Failed(click.ClickException):
-    """An error of one line, for what went wrong on the way."""
-
-    exit_code = 1
-
-
 @contextmanager
 def _one_line_errors() -> Iterator[None]:
     """Turn the errors that the package explains into one line each."""
     try:
-        import torch
+        with ending_at_once():
+            import torch
 
-        from udl.train import CheckpointError, NonFiniteLoss
+            from udl import gpt  # noqa: F401, so that nothing is left to load later
+            from udl.train import CheckpointError, NonFiniteLoss
     except ModuleNotFoundError as error:
         if error.name != "torch":
-            raise
-        raise _Failed("this needs PyTorch, which is not installed: pip install torch") from error
+            raise Failed(_missing(error)) from error
+        raise Failed("this needs PyTorch, which is not installed: pip install torch") from error
+    except (ImportError, OSError) as error:  # a library of its own is missing or does not fit
+        raise Failed(f"PyTorch does not load, udl doctor may say why: {line(error)}") from error
     try:
         yield
     except BrokenPipeError:
         raise
     except (ValueError, CheckpointError, OSError) as error:
-        raise _Refused(_line(error)) from error
+        raise Refused(line(error)) from error
+    except ModuleNotFoundError as error:
+        raise Failed(_missing(error)) from error
     except NonFiniteLoss as error:
-        raise _Failed(_line(error)) from error
+        raise Failed(line(error)) from error
     except torch.OutOfMemoryError as error:
-        raise _Failed("not enough memory on the device: try a smaller --batch") from error
+        raise Failed("not enough memory on the device: try a smaller --batch") from error
     except (RuntimeError, MemoryError) as error:
         if isinstance(error, RuntimeError) and "DefaultCPUAllocator" not in str(error):
             raise
-        raise _Failed("not enough memory: try a smaller --batch") from error
+        raise Failed("not enough memory: try a smaller --batch") from error
 
 
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
+def _missing(error: ModuleNotFoundError) -> str:
+    return f"this needs {error.name}, which is not installed: pip install {error.name}"
 
 
 def _place(device: str | None) -> torch.device:
@@ -484,28 +428,18 @@ def _bytes_of(tokenizer: Tokenizer) -> Callable[[int], bytes]:
     return lambda token: tokenizer.decode([token]).encode("utf-8", "surrogatepass")
 
 
-def _say(line: str) -> None:
-    """Print a line; if nobody reads any more (``| head``), print nowhere, and go on."""
-    try:
-        click.echo(line)
-    except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-
-
 def _announce(
     text: str, tokenizer: Tokenizer, config: Config, recipe: Recipe, place: torch.device
 ) -> None:
     from udl.gpt import sizes
 
     total = sizes.parameters(config)["total"]
-    _say(f"text: {len(text):,} characters, {tokenizer.size:,} different tokens")
-    _say(
+    say(f"text: {len(text):,} characters, {tokenizer.size:,} different tokens")
+    say(
         f"model: {config.layers} layers, {config.heads} heads, width {config.width}, "
         f"context {config.context}: {total:,} parameters"
     )
-    _say(
+    say(
         f"training: {recipe.steps:,} steps of {recipe.batch * recipe.accumulate} windows, "
         f"on {place}"
     )
@@ -520,26 +454,22 @@ def _report(
     if sys.stderr.isatty():  # the bar is there: begin a line of our own
         click.echo("\r\x1b[K", nl=False, err=True)
     left = now.seconds / now.step * (recipe.steps - now.step)
-    _say(
+    say(
         f"step {now.step:>{len(str(recipe.steps))}} of {recipe.steps}   "
         f"loss {now.train_loss:.3f}   validation {now.validation_loss:.3f}   "
         f"{now.seconds:.0f} s, {left:.0f} s to go"
     )
     if length:
         tokens = gpt.generate(now.model, prompt, length, temperature=0.8, seed=recipe.seed)
-        for line in "".join(_pieces(tokenizer, tokens)).splitlines():
-            _say(f"    | {line}")
+        for written in "".join(_pieces(tokenizer, tokens)).splitlines():
+            say(f"    | {written}")
 
 
 def _conclude(trained: Trained, out: Path) -> None:
     history = trained.history
     best = int(history.best)
-    _say(
+    say(
         f"lowest validation loss: {history['validation_loss'][best]:.3f} "
         f"after {trained.steps[best]:,} steps"
     )
-    _say(f"saved in {out}; let it write: udl gpt sample {shlex.quote(str(out))}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    say(f"saved in {out}; let it write: udl gpt sample {shlex.quote(str(out))}")

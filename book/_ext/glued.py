@@ -1,0 +1,379 @@
+"""The numbers of a build: written to ``numbers.json``, and held against the committed ones.
+
+Each build writes what its chapters glue to ``_build/html/numbers.json``; the committed reference
+is ``book/numbers.json``. ``{build-differences} PART`` puts a table into its page: this build
+against the reference, recorded builds of other machines, or the rules. Filled when all is read.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tolerances as t
+from docutils import nodes
+from lectures import in_order, table_row
+from myst_nb.sphinx_ import NbMetadataCollector
+from sphinx.errors import ExtensionError
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util.docutils import SphinxDirective
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
+
+PARTS = ("machines", "chapters", "numbers", "recorded", "tolerances")
+FILES = ("numbers.json", "tolerances.yml", "recorded.json")
+MOST = 25  # numbers that a page lists
+ZERO = 1e-12  # two numbers that are closer are no two numbers to a reader
+
+
+# ------------------------------------------------------------------------------- what a build has
+
+
+def glued(env: BuildEnvironment, docname: str) -> dict[str, t.Value]:
+    """Return what a page glues: numbers and texts, not figures."""
+    keys = NbMetadataCollector.get_doc_data(env)[docname].get("glue", ())
+    if not keys:
+        return {}
+    folder = Path(env.mystnb_config.output_folder)  # type: ignore[attr-defined]
+    content = json.loads((folder / f"{docname}.glue.json").read_text(encoding="utf-8"))
+    found = {}
+    for key in keys:
+        data = content[key]["data"]
+        if "text/markdown" in data:
+            found[key] = data["text/markdown"]
+        elif not any(mime.startswith(("image/", "text/html")) for mime in data):
+            found[key] = t.parse(data.get("text/plain", ""))
+    return found
+
+
+def numbers(env: BuildEnvironment) -> dict[str, Any]:
+    """Return the numbers of a build, with what computed them; pages in the order of the book."""
+    reports = getattr(env, "udl_reports", {})
+    chapters = {}
+    for docname in [name for name in in_order(env) if name in reports]:
+        if found := glued(env, docname):
+            data = t.sources(reports[docname]["data"])
+            chapters[docname.removeprefix("book/")] = {"data": data, "numbers": found}
+    pairs = sorted({pair for report in reports.values() for pair in report["versions"].items()})
+    devices = sorted({report["device"] for report in reports.values()})
+    processors = sorted({report.get("processor", "unknown") for report in reports.values()})
+    return {
+        # A chapter that needs no GPU says CPU also where there is one.
+        "device": ", ".join([one for one in devices if one != "CPU"] or ["CPU"]),
+        "machine": ", ".join(processors),
+        "python": ", ".join(sorted({report["python"] for report in reports.values()})),
+        "versions": dict(pairs),
+        "chapters": chapters,
+    }
+
+
+def write(app: Sphinx, exception: Exception | None) -> None:
+    """At the end of a build: write its numbers, if they are others than before."""
+    if exception or app.builder.name != "html":
+        return
+    target = Path(app.outdir) / "numbers.json"
+    text = t.written(numbers(app.env))
+    if not target.exists() or target.read_text(encoding="utf-8") != text:
+        partial = target.with_suffix(".partial")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(target)
+
+
+# ------------------------------------------------------------------------------------- the tables
+
+
+class differences(nodes.General, nodes.Element):
+    """Stands for a part until all pages are read."""
+
+
+class BuildDifferences(SphinxDirective):
+    """Leave a placeholder for one part."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Remember the page."""
+        part = self.arguments[0]
+        if part not in PARTS:
+            expected = ", ".join(PARTS)
+            raise ExtensionError(
+                f"{self.get_location()}: expected a part of {expected}, got {part!r}"
+            )
+        comparing(self.env).add(self.env.docname)
+        return [differences(part=part)]
+
+
+def comparing(env: BuildEnvironment) -> set[str]:
+    """Return the pages with a part."""
+    if not hasattr(env, "udl_comparing"):
+        env.udl_comparing = set()
+    return env.udl_comparing  # type: ignore[no-any-return]
+
+
+def table(heads: list[str], rows: Iterable[list[nodes.Node | str]]) -> nodes.table:
+    """Return a table; columns of numbers are named with a trailing space."""
+    group = nodes.tgroup("", cols=len(heads))
+    group += [nodes.colspec("", colwidth=1) for _ in heads]
+    group += nodes.thead("", table_row(*(head.strip() for head in heads)))
+    group += (body := nodes.tbody())
+    for row in rows:
+        body += table_row(*row)
+    for line in group.findall(nodes.row):
+        for head, entry in zip(heads, line, strict=True):
+            if head.endswith(" "):
+                entry["classes"].append("number")
+    return nodes.table("", group, classes=["build-report"])
+
+
+def text(said: str) -> nodes.paragraph:
+    """Return a paragraph."""
+    return nodes.paragraph("", said)
+
+
+class Fill(SphinxPostTransform):
+    """Put the parts in place, before Sphinx resolves links (priority 10)."""
+
+    default_priority = 5
+
+    def run(self, **kwargs: Any) -> None:
+        """Replace each placeholder of this page."""
+        for node in list(self.document.findall(differences)):
+            part: Callable[[], list[nodes.Node]] = getattr(self, node["part"])
+            node.replace_self(part())
+
+    @property
+    def now(self) -> dict[str, Any]:
+        """What was compared."""
+        return self.env.udl_differences  # type: ignore[attr-defined, no-any-return]
+
+    def chapter(self, name: str) -> nodes.Node:
+        """Return a chapter's title as a link; its name where the book has it no more."""
+        docname = next((d for d in (f"book/{name}", name) if d in self.env.titles), None)
+        if docname is None:
+            return nodes.inline("", name)
+        address = self.app.builder.get_relative_uri(self.env.docname, docname)
+        title = self.env.titles[docname].astext()
+        return nodes.reference("", title, internal=True, refuri=address)
+
+    def machines(self) -> list[nodes.Node]:
+        """Say what computed this build, and what the reference."""
+        here, there = self.now["here"], self.now["reference"]
+        said = [text(f"This build: {computed_by(here)}.")]
+        if there:
+            said.append(text(f"The reference: {computed_by(there)}."))
+        kinds = {t.kind(one["device"]) for one in (here, there, *self.now["runs"].values()) if one}
+        if kinds <= {"CPU"}:
+            said.append(
+                text(
+                    "No build on a GPU has been recorded so far. Where the book is built on one, "
+                    "the table below holds the GPU against the CPU."
+                )
+            )
+        return said
+
+    def chapters(self) -> list[nodes.Node]:
+        """Hold this build against the reference, a row a chapter."""
+        if not self.now["reference"]:
+            return [text("There is no reference to hold this build against.")]
+        compared: t.Comparison = self.now["compared"]
+        rows: list[list[nodes.Node | str]] = []
+        everything: list[t.Difference] = []
+        for name in self.now["here"]["chapters"]:
+            own = [
+                one
+                for one in compared.numbers
+                if one.chapter == name and one.verdict not in (t.TIMING, t.DEVICE)
+            ]
+            everything += own
+            if name in compared.data:
+                rows.append([self.chapter(name), "other data: not compared", "", "", ""])
+            elif own:
+                rows.append([self.chapter(name), *counted(own)])
+        rows.append([nodes.strong("", "Together"), *counted(everything)])
+        heads = ["Page", "numbers ", "identical ", "largest difference ", "of its tolerance "]
+        left_out = [
+            f"{len(compared.of(verdict))} {what}"
+            for verdict, what in (
+                (t.TIMING, "measured times and what is made from them"),
+                (t.DEVICE, "numbers of what a GPU computes on a larger scale"),
+            )
+            if compared.of(verdict)
+        ]
+        said: list[nodes.Node] = [table(heads, rows)]
+        if left_out:
+            said.append(text(f"Left out: {' and '.join(left_out)}."))
+        return said
+
+    def numbers(self) -> list[nodes.Node]:
+        """List the numbers that differ, those first that come nearest to their tolerance."""
+        if not self.now["reference"]:
+            return []
+        compared: t.Comparison = self.now["compared"]
+        apart = compared.of(t.WITHIN, *t.BAD)
+        if not apart:
+            return [text("No number of this build differs from the reference.")]
+        apart.sort(key=lambda one: (one.verdict == t.WITHIN, -one.share, one.name))
+        rows: list[list[nodes.Node | str]] = [
+            [
+                self.chapter(one.chapter),
+                nodes.literal("", one.key),
+                t.shown(one.a),
+                t.shown(one.b),
+                said(one),
+            ]
+            for one in apart[:MOST]
+        ]
+        heads = ["Page", "Number", "reference ", "this build ", "Difference"]
+        more = len(apart) - len(rows)
+        shown: list[nodes.Node] = [table(heads, rows)]
+        if more:
+            shown.append(text(f"And {more} more, further from their tolerances."))
+        return shown
+
+    def recorded(self) -> list[nodes.Node]:
+        """Show the recorded builds: the largest difference in each chapter."""
+        runs, by = self.now["runs"], self.now["rules"]
+        if not runs:
+            return [text("No other build was recorded.")]
+        listing = nodes.definition_list("")
+        for name, run in runs.items():
+            setting = " ".join(f"{k}={shlex.quote(v)}" for k, v in run["env"].items())
+            what = nodes.paragraph("", f"{upper(run['what'])}. {computed_by(run)}.")
+            if setting:
+                what += [nodes.Text(" Set: "), nodes.literal("", setting), nodes.Text(".")]
+            listing += nodes.definition_list_item(
+                "", nodes.term("", name), nodes.definition("", what)
+            )
+        chapters = dict.fromkeys(c for run in runs.values() for c in run["chapters"])
+        known = [c for c in self.now["here"]["chapters"] if c in chapters]
+        rows: list[list[nodes.Node | str]] = []
+        for name in known:
+            row: list[nodes.Node | str] = [self.chapter(name)]
+            for run in runs.values():
+                apart = t.recorded(run, name, by)
+                numbers = [one for one in apart if one.size < float("inf")]
+                same = "identical" if name in run["chapters"] else "not run"
+                row.append(largest(numbers) if numbers else same)
+            rows.append(row)
+        shown: list[nodes.Node] = [table(["Page", *(f"{name} " for name in runs)], rows)]
+        worded = {
+            f"{one.name}, “{t.shown(one.a, 60)}” or “{t.shown(one.b, 60)}”"
+            for name in known
+            for run in runs.values()
+            for one in t.recorded(run, name, by)
+            if one.size == float("inf")
+        }
+        what = (
+            f"Other words: {'; '.join(sorted(worded))}." if worded else "All words were the same."
+        )
+        return [listing, *shown, text(what)]
+
+    def tolerances(self) -> list[nodes.Node]:
+        """Print the rules."""
+        by: t.Rules = self.now["rules"]
+        listing = nodes.definition_list("")
+        for keys, limit, why in t.stated(by):
+            term = nodes.term("")
+            for place, key in enumerate(keys):
+                term += [nodes.Text(", ")] if place else []
+                term += nodes.literal("", key)
+            definition = nodes.definition("", text(f"{limit}. {why}"))
+            listing += nodes.definition_list_item("", term, definition)
+        return [listing]
+
+
+def computed_by(build: dict[str, Any]) -> str:
+    """Say what computed a build."""
+    versions = ", ".join(f"{name} {version}" for name, version in build["versions"].items())
+    return f"{build['device']} ({build['machine']}), Python {build['python']}, {versions}"
+
+
+def upper(said: str) -> str:
+    """Begin a sentence."""
+    return said[:1].upper() + said[1:]
+
+
+def largest(apart: list[t.Difference]) -> str:
+    """Write the largest of some differences; what should be zero has none that counts."""
+    counting = [one for one in apart if one.distance > ZERO]
+    if not counting:
+        return f"below {ZERO:g}"
+    top = max(counting, key=lambda one: one.size)
+    return "other words" if top.size == float("inf") else t.percent(top.size)
+
+
+def said(one: t.Difference) -> str:
+    """Say how far apart two values are."""
+    if one.verdict in (t.GONE, t.NEW):
+        return "only in the reference" if one.verdict == t.GONE else "only in this build"
+    if one.size == float("inf"):
+        return "other words" + ("" if one.verdict == t.WITHIN else ": not expected")
+    end = "" if one.verdict == t.WITHIN else ": outside"
+    return f"{t.percent(one.size)}, {t.percent(one.share)} of the tolerance{end}"
+
+
+def counted(found: list[t.Difference]) -> list[nodes.Node | str]:
+    """Write how many numbers there are, how many are identical, and the largest difference."""
+    same = sum(one.verdict == t.SAME for one in found)
+    apart = [one for one in found if one.verdict in (t.WITHIN, t.OUTSIDE, t.WORDS)]
+    share = max((one.share for one in apart), default=0.0)
+    size = largest(apart) if apart else "none"
+    return [str(len(found)), str(same), size, t.percent(share) if apart else ""]
+
+
+# ------------------------------------------------------------------------------- when it is filled
+
+
+def resolve(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """When all pages are read: compare; return the pages whose tables have changed."""
+    pages = sorted(comparing(env))
+    if not pages:
+        return []
+    folder = Path(app.srcdir) / app.config.udl_numbers
+    try:
+        reference, by, runs = (t.build, t.rules, t.runs)
+        paths = [folder / name for name in FILES]
+        here = numbers(env)
+        found: dict[str, Any] = {
+            "here": here,
+            "reference": reference(paths[0]) if paths[0].exists() else None,
+            "rules": by(paths[1]) if paths[1].exists() else t.DEFAULT,
+            "runs": runs(paths[2]) if paths[2].exists() else {},
+        }
+    except t.Mistake as error:
+        raise ExtensionError(str(error)) from error
+    if found["reference"]:
+        found["compared"] = t.compare(found["reference"], here, found["rules"])
+    if found == getattr(env, "udl_differences", None):
+        return []
+    env.udl_differences = found  # type: ignore[attr-defined]
+    return pages
+
+
+def purge(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
+    """Forget a page that is about to be read again."""
+    comparing(env).discard(docname)
+
+
+def merge(app: Sphinx, env: BuildEnvironment, docnames: set[str], other: BuildEnvironment) -> None:
+    """Take over what a parallel reader has found."""
+    comparing(env).update(comparing(other) & docnames)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the directive, and what fills it."""
+    app.add_config_value("udl_numbers", "book", "")
+    app.add_node(differences)
+    app.add_directive("build-differences", BuildDifferences)
+    app.add_post_transform(Fill)
+    app.connect("env-purge-doc", purge)
+    app.connect("env-merge-info", merge)
+    app.connect("env-updated", resolve)
+    app.connect("build-finished", write)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
