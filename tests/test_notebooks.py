@@ -123,7 +123,7 @@ def read(markdown: str):
 ROUND = """\
 # A heading with $x^2$
 
-Some *emphasis*, **strong words**, `code with \\ and *`, and ``a ` in code``.
+Some *emphasis*, **strong words**, `code with \\ and *`, ``a ` in code`` and `` `b` ``.
 A second line of it with $a_i * b_i$ and [a link](https://example.org/a_b).
 
 - one
@@ -540,7 +540,7 @@ def test_repo2docker_takes_the_branch(branch):
     assert done.returncode == 0, said[-2000:]
     assert 'pip install --no-cache-dir -r "binder/requirements.txt"' in said
     assert "RUN ./binder/postBuild" in said
-    assert "environment.py-3.11" in said
+    assert "Building conda environment for python=3.11" in said
 
 
 # ------------------------------------------------------------------------------- all of them run

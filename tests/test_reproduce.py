@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -34,6 +35,20 @@ import time
 print("it took", time.perf_counter_ns(), "ns")
 glue("taken", time.perf_counter_ns(), display=False)
 """
+DRAWN = """
+---
+mystnb:
+  figure: {name: fig-clock, caption: What the clock said.}
+  image: {alt: A line that rises from nothing to what the clock said.}
+tags: [timing]
+---
+import matplotlib.pyplot as plt
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+set_matplotlib_formats("svg")
+plt.rcParams["svg.hashsalt"] = "salt"
+plt.plot([0, time.perf_counter() % 1, 1])
+plt.show()
+"""
 CHANCE = """
 import random
 glue("chance", random.random(), display=False)
@@ -61,6 +76,7 @@ def sites(tmp_path_factory):
         book.edit("book/index.md", "Three chapters", "Some chapters")
         book.edit("book/one.md", "{ref}`ch-two`", "{ref}`ch-clock`")
         clock = miniature.cell(CLOCK, ":tags: [timing]\n") + "\nIt took {glue:text}`taken:d` ns.\n"
+        clock += "\n" + miniature.cell(DRAWN)
         book.add("clock", miniature.chapter("clock", "", "1", clock))
         chance = miniature.cell(CHANCE) + "\nBy chance {glue:text}`chance:.9f`.\n"
         book.add("chance", miniature.chapter("chance", "", "1", chance))
@@ -75,6 +91,9 @@ def sites(tmp_path_factory):
 def test_two_builds_differ_only_in_what_is_left_to_chance(sites):
     one, two, rules = sites
     assert (one / "book/clock.html").read_bytes() != (two / "book/clock.html").read_bytes()
+    pages = [(site / "book/clock.html").read_text(encoding="utf-8") for site in (one, two)]
+    drawn = [re.search(r"<svg class=.udl-figure.*?</svg>", page)[0] for page in pages]
+    assert drawn[0] != drawn[1]
     found = reproduce.differences(one, two, rules)
     assert "book/chance.html" in found
     assert "By chance" not in str(

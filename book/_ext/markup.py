@@ -58,7 +58,7 @@ def mend(
 def write_entrance(app: Sphinx, exception: Exception | None) -> None:
     """Write the root page; the table-of-contents extension writes one without head or title."""
     if exception is None and app.builder.format == "html":
-        page = REDIRECT.format(title=app.config.project, target=f"{app.config.root_doc}.html")
+        page = REDIRECT.format(title=app.config.html_title, target=f"{app.config.root_doc}.html")
         (Path(app.outdir) / "index.html").write_text(page, encoding="utf-8")
 
 

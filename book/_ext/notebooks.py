@@ -132,7 +132,7 @@ def notebook(app: Sphinx, docname: str, doctree: nodes.document) -> NotebookNode
     options = app.config.html_theme_options
     install = INSTALL.format(url=options.get("repository_url", ""), ref=app.config.udl_ref)
     first = page.parts[:1] if isinstance(page.parts[0], str) else []
-    note = NOTE.format(book=app.config.project)
+    note = NOTE.format(book=app.config.html_title)
     cells = [*texts(page, [*first, note]), nbformat.v4.new_code_cell(install)]
 
     for waiting, part in stretches(page.parts[len(first) :], source.cells):

@@ -233,7 +233,7 @@ SETS = (
         license="public domain",
         size=1_115_394,
         remotes=lambda: (_text.FILE,),
-        stand_in="prose from Python's help pages",
+        stand_in="a surrogate, prose from Python's help pages",
     ),
     Set(
         "titanic",
