@@ -380,11 +380,10 @@ def test_a_notebook_is_valid_and_has_the_cells_of_its_page(path):
     nbformat.validate(notebook)
     assert (notebook.nbformat, notebook.nbformat_minor) >= (4, 5)
     assert not any(cell.get("outputs") for cell in notebook.cells)
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    assert f"*A page of {config['title']}, as a notebook." in notebook.cells[0].source
     first, *rest = cells_of(notebook, "code")
-    url, branch = (
-        yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"][key]
-        for key in ("url", "branch")
-    )
+    url, branch = config["repository"]["url"], config["repository"]["branch"]
     assert f'%pip install --quiet "udl[chapters] @ git+{url}@' in first.source
     assert os.environ.get("UDL_REF", branch) in first.source.splitlines()[-1]
     # As another program reads the page.

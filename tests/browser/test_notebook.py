@@ -172,7 +172,7 @@ def test_a_chapter_runs_to_its_end(lab, browser, name):
     assert sum("image/svg+xml" in o.get("data", {}) for c in codes for o in c.outputs) >= 5
     # Answers stay hidden: the code of questions, and what stands in a solution.
     # What a folded cell shows of its code is a title, not the half of an answer.
-    shown = page.locator(".jp-InputPlaceholder .jp-PlaceholderText").all_inner_texts()
+    shown = page.locator(".jp-InputPlaceholder .jp-PlaceholderText").all_text_contents()
     assert shown
     assert not [text for text in shown if not text.startswith("#@title ")]
     quiet(lab, page)
