@@ -22,7 +22,7 @@ check: book pdf offline # what a release needs besides: minutes to an hour
 	$(PYTEST) -m release tests
 
 serve: .venv/ready
-	PYTHONPATH=book/_ext UDL_OFFLINE=1 $(RUN)/sphinx-autobuild . _build/html \
+	PYTHONPATH=book/_ext UDL_OFFLINE=1 $(RUN)/sphinx-autobuild . _build/html -d _build/.doctrees \
 	  --pre-build "$(RUN)/jupyter-book config sphinx ." --open-browser \
 	  --re-ignore "conf\.py$$|/(_build|\.venv|\.git|\.[a-z]+_cache)/"
 

@@ -8,6 +8,7 @@ is said in a paragraph; the next ``make book`` goes on from there.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -35,7 +36,7 @@ READ_ONLY = f"""\
 write, or change its owner, and run `make book` there."""
 CAUSES = {
     r"No space left on device|disk is full|Disk quota exceeded": FULL,
-    r"Read-only file system|readonly database|\[Errno 13\]": READ_ONLY,
+    rf"Read-only file system|readonly database|\[Errno 13\].*{re.escape(str(ROOT))}": READ_ONLY,
 }
 PACKAGES = """\
 The environment could not be made: what pip says stands above. If the network was gone, run
@@ -79,14 +80,15 @@ def run(command: list[str], message: str, lock: int | None, **env: str) -> None:
         status = child.wait()
     except KeyboardInterrupt:  # Ctrl-C goes to the step, too; a signal from elsewhere does not
         child.terminate()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(20)
-        finally:
-            child.kill()
+        child.kill()
         raise
     if status < 0:
         message += f" It was ended by signal {-status}: if not by you, then for want of memory."
-    if status:
+    if not status:
+        print(trace, end="", file=sys.stderr)
+    else:
         known = [text for cause, text in CAUSES.items() if re.search(cause, said)]
         if not known and "There was an error in building your book" in trace:
             trace = trace.partition("Traceback (")[0]  # Sphinx has said it in fewer words

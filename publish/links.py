@@ -77,15 +77,15 @@ def ignored(file: Path) -> list[re.Pattern[str]]:
 
 def ask(address: str, method: str, timeout: float) -> tuple[int, str, float]:
     """Send one request; return the status (0 if none), a text, and how long to wait."""
-    # A name outside of ASCII, as a browser sends it.
-    parts = urlsplit(address)
-    plain = parts._replace(
-        netloc=parts.netloc.encode("idna").decode("ascii"),
-        path=quote(parts.path, safe="/%:@!$&'()*+,;=~"),
-        query=quote(parts.query, safe="/%:@!$&'()*+,;=~?"),
-    ).geturl()
-    request = Request(plain, method=method, headers={"User-Agent": AGENT, "Accept": "*/*"})
     try:
+        # A name outside of ASCII, as a browser sends it.
+        parts = urlsplit(address)
+        plain = parts._replace(
+            netloc=parts.netloc.encode("idna").decode("ascii"),
+            path=quote(parts.path, safe="/%:@!$&'()*+,;=~"),
+            query=quote(parts.query, safe="/%:@!$&'()*+,;=~?"),
+        ).geturl()
+        request = Request(plain, method=method, headers={"User-Agent": AGENT, "Accept": "*/*"})
         with urlopen(request, timeout=timeout) as response:
             return response.status, "", 0.0
     except HTTPError as error:

@@ -273,7 +273,7 @@ def main(argv: list[str] | None = None) -> int:
     base = options.base or base_path(configured())
     try:
         assemble(options.out, options.html, options.releases, base=base)
-    except ValueError as error:
+    except (ValueError, OSError, zipfile.BadZipFile) as error:
         print(f"site.py: {error}", file=sys.stderr)
         return 1
     count = sum(1 for _ in options.out.rglob("*.html"))

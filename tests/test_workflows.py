@@ -159,7 +159,8 @@ def test_the_label_of_the_gpu_runner_is_a_setting_and_there_is_a_way_without(nam
     found = load(FOLDER / f"{name}.yml")["jobs"][job]
     assert found["runs-on"] == "${{ vars.GPU_RUNNER || 'ubuntu-latest' }}"
     assert found["env"]["PIP_EXTRA_INDEX_URL"] == (
-        "${{ vars.GPU_RUNNER && vars.TORCH_INDEX_GPU || vars.TORCH_INDEX_CPU }}"
+        "${{ vars.GPU_RUNNER && vars.TORCH_INDEX_GPU"
+        " || !vars.GPU_RUNNER && vars.TORCH_INDEX_CPU || '' }}"
     )
 
 

@@ -20,7 +20,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
 from functools import cache
 from importlib.metadata import distributions
@@ -189,7 +189,8 @@ def driver() -> str:
     except OSError:
         tool = shutil.which("nvidia-smi")
         query = [tool or "", "--query-gpu=driver_version", "--format=csv,noheader"]
-        said = subprocess.check_output(query, text=True) if tool else ""
+        done = subprocess.run(query, capture_output=True, text=True, check=False) if tool else None
+        said = done.stdout if done else ""
     found = re.search(r"\b\d{3,}\.\d+(\.\d+)?\b", said)
     return found[0] if found else "unknown"
 
@@ -438,8 +439,9 @@ def execute_missing(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> 
     with ThreadPoolExecutor(max_workers=1 if gpu() else os.cpu_count()) as pool:
         timeout = app.config.nb_execution_timeout
         package: Package = env.udl_package  # type: ignore[attr-defined]
-        futures = [pool.submit(execute, run, package, timeout) for run in runs]
-        for run, future in zip(runs, futures, strict=True):
+        futures = {pool.submit(execute, run, package, timeout): run for run in runs}
+        for future in as_completed(futures):  # what is done is kept at once
+            run = futures[future]
             try:
                 facts = future.result()
             except ExtensionError as error:
@@ -453,7 +455,7 @@ def execute_missing(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> 
                 raise ExtensionError(why) from error
             logger.info("%s: %.1f s", run.path.stem, facts["execution_seconds"])
     if failures:
-        raise ExtensionError("\n\n".join(failures))
+        raise ExtensionError("\n\n".join(sorted(failures)))
 
 
 def serve(app: Sphinx, docname: str, source: list[str]) -> None:

@@ -172,7 +172,7 @@ class Fill(SphinxPostTransform):
             said.append(
                 text(
                     "No build on a GPU has been recorded so far. Where the book is built on one, "
-                    "the table below holds the GPU against the CPU."
+                    "the table below compares the GPU with the CPU."
                 )
             )
         return said
@@ -180,7 +180,7 @@ class Fill(SphinxPostTransform):
     def chapters(self) -> list[nodes.Node]:
         """Hold this build against the reference, a row a chapter."""
         if not self.now["reference"]:
-            return [text("There is no reference to hold this build against.")]
+            return [text("There is no reference to compare this build with.")]
         compared: t.Comparison = self.now["compared"]
         rows: list[list[nodes.Node | str]] = []
         everything: list[t.Difference] = []

@@ -167,7 +167,8 @@ class Report:
 
     def history(self) -> str:
         """Write what each page took in the builds that were recorded, and in this one."""
-        builds = [*recorded(Path(self.app.confdir)), summary(self.reports, "this build")]
+        earlier = recorded(Path(self.app.confdir))
+        builds = [*earlier, summary(self.reports, "this build")]
         names = [n for n in self.order() if n in self.reports]
         columns = [build["chapters"] for build in builds]
         rows = [
@@ -183,13 +184,13 @@ class Report:
         sums = (f"{sum(column.values()):.1f}" for column in columns)
         rows.append(("<strong>Together</strong>", *sums))
         heads = [f"{escape(build['device'])}, {build['date']} " for build in builds]
-        kinds = {build["device"].partition(":")[0] for build in builds[:-1]}
+        kinds = {build["device"].partition(":")[0] for build in earlier}
         missing = " ".join(
             f"<p>No build on a {kind} has been recorded.</p>"
             for kind in ("CPU", "GPU")
             if kind not in kinds
         )
-        return missing + table(("Page", *heads), rows)
+        return missing + (table(("Page", *heads), rows) if earlier else "")
 
     def data(self) -> str:
         """Write each data set once, with the pages that use it."""

@@ -356,12 +356,12 @@ def shown(value: Value, room: int = 24) -> str:
 def percent(share: float) -> str:
     """Write a share, in percent where it is not tiny.
 
-    >>> percent(0.123), percent(2.2e-16), percent(3.0), percent(0.0)
-    ('12%', '2e-16', '300%', '0%')
+    >>> percent(0.123), percent(2.2e-16), percent(0.996), percent(3.0), percent(0.0)
+    ('12%', '2e-16', '100%', '300%', '0%')
     """
     if 0 < share < 1e-4:
         return f"{share:.0e}"
-    return f"{100 * share:.2g}%" if share < 1 else f"{100 * share:.0f}%"
+    return f"{100 * share:.2g}%" if share < 0.99 else f"{100 * share:.0f}%"
 
 
 # ---------------------------------------------------------------------- what other machines gave
@@ -377,7 +377,9 @@ def record(path: Path, name: str, entry: dict[str, Any], compared: Comparison) -
             if one.verdict in (WITHIN, OUTSIDE, WORDS):
                 known[one.key] = [one.a, one.b]
     content[name] = entry | {"chapters": chapters}
-    path.write_text(written(content), encoding="utf-8")
+    partial = path.with_suffix(".partial")
+    partial.write_text(written(content), encoding="utf-8")
+    partial.replace(path)
 
 
 def runs(path: Path) -> dict[str, Any]:

@@ -72,9 +72,11 @@ def doctor(context: click.Context, /, as_json: bool) -> None:
     if as_json:
         report = {
             "healthy": not broken,
-            "findings": [{**one._asdict(), "words": homely(one.words)} for one in found],
+            "findings": [
+                {key: homely(said) for key, said in one._asdict().items()} for one in found
+            ],
         }
-        tell(homely(json.dumps(report, indent=2)))
+        tell(json.dumps(report, indent=2))
     else:
         _show(found)
     context.exit(1 if broken else 0)

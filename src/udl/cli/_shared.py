@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
 from collections.abc import Iterable
 
@@ -82,7 +83,7 @@ def paint(text: str, color: str, *, err: bool = False) -> str:
 def homely(text: str) -> str:
     """Write ``~`` for the home folder, which is nobody's business in a report."""
     home = os.path.expanduser("~")
-    return text.replace(home, "~") if len(home) > 1 else text
+    return re.sub(re.escape(home) + r"(?![\w.-])", "~", text) if len(home) > 1 else text
 
 
 def size(count: int) -> str:
