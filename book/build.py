@@ -166,7 +166,8 @@ def build() -> None:
 
 def main() -> int:
     """Build the book; return the exit status."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell may have it ignore the first
+        signal.signal(number, signal.default_int_handler)
     try:
         build()
     except KeyboardInterrupt:
