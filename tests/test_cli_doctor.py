@@ -98,9 +98,24 @@ def test_it_tells_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert out.startswith("Python\n  ok       Python ")
     assert "\n  missing  torch  is not installed: udl.train, udl.gpt" in out
     assert "\n           pip install torch\n" in out
-    assert out.splitlines()[-1].startswith(
-        "Nothing is broken. Missing, and needed for some things"
-    )
+    end = out.rpartition("\n\n")[2]
+    assert end.startswith("Nothing is broken. Missing, and needed for some things")
+
+
+def test_the_end_names_each_thing_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    needs = [Need("click", ">=8", ""), Need("gone-torch", ">=2", "torch")]
+    monkeypatch.setattr(_doctor, "_needs", lambda: (needs, ""))
+    monkeypatch.setenv("COLUMNS", "40")
+    assert main(["doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    last = lines[lines.index("Variables") :]
+    assert max(map(len, last)) <= 40
+    end = " ".join(last).partition("things only: ")[2]
+    assert end.removesuffix(".").split(", ")[:2] == ["torch", "kernel"]
+    commands = [line.strip() for line in lines if "pip install" in line]
+    assert 'pip install "gone-torch>=2"' in commands  # whole, to be copied
 
 
 def test_what_is_broken_gives_another_status(
@@ -111,7 +126,7 @@ def test_what_is_broken_gives_another_status(
     out = capsys.readouterr().out
     assert "BROKEN   UDL_DATA_DIR  '/no such folder' is no folder" in out
     assert "correct it, or unset UDL_DATA_DIR" in out
-    assert "UDL_DATA_DIR" in out.splitlines()[-1]
+    assert "UDL_DATA_DIR" in out.rpartition("\n\n")[2]
 
 
 def test_packages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -148,7 +163,8 @@ def test_extras(monkeypatch: pytest.MonkeyPatch) -> None:
     assert good.level == "ok"
     assert (old.level, old.advice) == ("note", 'pip install "click>=99"')
     assert (some.level, some.advice) == ("optional", 'pip install "gone>=1"')
-    assert much.words == "all of it is not installed"
+    assert some.words == "all but gone is installed"
+    assert much.words == "nothing of it is installed"
     assert much.advice == 'in a checkout: pip install -e ".[much]"'
 
 
@@ -269,15 +285,15 @@ def test_every_variable_that_the_source_reads_is_known() -> None:
 
 
 def test_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (row,) = _doctor._folder("downloads", tmp_path / "a" / "b")
+    (row,) = _doctor._folder("downloads", tmp_path / "a" / "b", "so")
     assert row[0] == "ok"
     assert ", not made yet, " in row[2]
     (tmp_path / "a").write_text("")
-    (row,) = _doctor._folder("downloads", tmp_path / "a" / "b")
+    (row,) = _doctor._folder("downloads", tmp_path / "a" / "b", "so")
     assert row[0] == "broken"
     monkeypatch.setattr("os.access", lambda *_: False)
-    (row,) = _doctor._folder("downloads", tmp_path)
-    assert (row[0], "cannot be written" in row[2]) == ("note", True)
+    (row,) = _doctor._folder("downloads", tmp_path, "so it is")
+    assert (row[0], row[2]) == ("note", f"{tmp_path} cannot be written, so it is")
 
 
 def test_a_damaged_file_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from pathlib import Path
+from types import ModuleType
 
 import jaxtyping
 import numpy as np
@@ -193,8 +194,17 @@ def test_second_mirror_gives_the_same_table(real: pd.DataFrame) -> None:
     raw = header + b"\r\n" + rows
     second = hashlib.sha256(raw).hexdigest()
     assert second == _life.FILE.mirrors[1][1]
-    table = _life._real(_files.Content(raw, second, "here")).frame
+    table = _life._real(_files.Content(raw, second, "here", Path())).frame
     pd.testing.assert_frame_equal(table, real)
+
+
+@pytest.mark.parametrize("module", [_life, _text, _digits])
+def test_the_size_is_that_of_the_first_mirror(module: ModuleType) -> None:
+    for file in getattr(module, "FILES", None) or (module.FILE,):
+        found = _files.find(file)
+        if found is None or found.sha256 != file.mirrors[0][1]:
+            pytest.skip(f"{file.name} of the first mirror is not here (set UDL_DATA_DIR)")
+        assert len(found.data) == file.size
 
 
 # --- the surrogate ---

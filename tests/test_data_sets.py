@@ -389,6 +389,12 @@ def test_titanic_agrees_with_what_openml_says() -> None:
         )
 
 
+def test_titanic_has_the_size_that_is_told() -> None:
+    content = gzip.decompress(_files.packaged(_titanic.FIXTURE).data)
+    assert sha256(content) == _titanic.FILE.mirrors[0][1]
+    assert len(content) == _titanic.FILE.size
+
+
 def test_titanic_is_another_object_each_time() -> None:
     first = data.titanic()
     first.frame.loc[0, "age"] = 0.0

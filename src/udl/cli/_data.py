@@ -13,12 +13,24 @@ from typing import TYPE_CHECKING
 import click
 
 from udl.cli._interrupt import ending_at_once
-from udl.cli._shared import Failed, InOrder, Refused, homely, line, nearest, paint, size, tell
+from udl.cli._shared import (
+    Failed,
+    InOrder,
+    Refused,
+    homely,
+    line,
+    nearest,
+    paint,
+    size,
+    tell,
+    wrapped,
+)
 
 if TYPE_CHECKING:
     from udl.data._sets import Set
 
 COLORS = {"real": "green", "generated": "green", "stand-in": "yellow"}
+RESULTS = {"ok": ("ok", "green"), "wrong": ("WRONG", "red"), "absent": ("absent", "yellow")}
 
 
 @click.group(
@@ -51,6 +63,7 @@ def _list(as_json: bool) -> None:
                 "at_hand": state.words,
                 "sha256": state.sha256,
                 "advice": homely(state.advice),
+                "place": homely(state.place),
                 "license": one.license,
                 "bytes": one.size,
                 "chapters": one.chapters,
@@ -61,27 +74,15 @@ def _list(as_json: bool) -> None:
         return
     width = max(len(one.name) for one in sets)
     for one, state in zip(sets, states, strict=True):
-        about = f"{size(one.size)}, {one.license}" if one.size else ""
-        words = paint(state.words, COLORS.get(state.kind, "red"))
-        tell(f"{one.name:<{width}}  {words}")
-        for more in (about, f"in {', '.join(one.chapters)}", state.advice):
-            for part in _wrapped(more, width + 2):
+        about = ", ".join(filter(None, [size(one.size) if one.size else "", one.license]))
+        color = COLORS.get(state.kind, "red")
+        first, *rest = wrapped(state.words, width + 2)
+        tell(f"{one.name:<{width}}  {paint(first.lstrip(), color)}")
+        for part in rest:
+            tell(paint(part, color))
+        for more in (state.place, about, f"in {', '.join(one.chapters)}", state.advice):
+            for part in wrapped(more, width + 2):
                 tell(part)
-
-
-def _wrapped(text: str, indent: int) -> Iterator[str]:
-    """Yield lines of at most 80 columns."""
-    import textwrap
-
-    margin = " " * indent
-    yield from textwrap.wrap(
-        homely(text),
-        80,
-        initial_indent=margin,
-        subsequent_indent=margin,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 @group.command(
@@ -103,13 +104,14 @@ def _fetch(names: Sequence[str]) -> None:
         try:
             with bar.cleared():
                 words = one.fetch(bar if sys.stderr.isatty() else None)
-            tell(f"{one.name}: {homely(words)}")
         except (ValueError, OSError) as error:
             failed.append(one.name)
-            tell(paint(f"{one.name}: {line(error)}", "red", err=True), err=True)
+            tell(paint(homely(f"{one.name}: {line(error)}"), "red", err=True), err=True)
             for note in getattr(error, "__notes__", []):
-                for part in _wrapped(_short(note), 2):
+                for part in wrapped(_short(note), 2):
                     tell(part, err=True)
+        else:
+            tell(f"{one.name}: {homely(words)}")
     if failed:
         _advise([one for one in sets if one.name in failed])
         raise Failed(f"not at hand: {', '.join(failed)}")
@@ -146,9 +148,9 @@ def _verify(names: Sequence[str]) -> None:
         if one.generated and not names:
             continue
         for check in one.verify():
-            word = paint("ok   ", "green") if check.right else paint("WRONG", "red")
-            tell(f"{word}  {check.what}: {homely(check.words)}")
-            if not check.right:
+            word, color = RESULTS[check.result]
+            tell(f"{paint(f'{word:<6}', color)} {check.what}: {homely(check.words)}")
+            if check.result == "wrong":
                 wrong.append(check.what)
     if wrong:
         raise Failed(f"not as expected: {', '.join(dict.fromkeys(wrong))}")
@@ -187,7 +189,7 @@ class _Bar:
         share = done / total if total else 0.0
         cells = 20
         bar = "#" * round(cells * share) + "." * (cells - round(cells * share))
-        shown = f"{self.name}: [{bar}] {text}, {file}"[: max(columns - 1, 10)]
+        shown = f"{self.name}: {text} [{bar}] {file}"[: max(columns - 1, 10)]
         click.echo(f"\r\x1b[K{shown}", nl=False, err=True)
         self.drawn = True
 

@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple
 import click
 
 from udl.cli._probe import SIGN
-from udl.cli._shared import homely, line, nearest, paint, size, tell
+from udl.cli._shared import homely, line, nearest, paint, size, tell, wrapped
 
 Level = Literal["ok", "optional", "note", "broken"]
 WORDS = {"ok": "ok", "optional": "missing", "note": "note", "broken": "BROKEN"}
@@ -88,19 +88,23 @@ def _show(found: Sequence[Finding]) -> None:
         if one.section != section:
             section = one.section
             tell(("\n" if one is not found[0] else "") + section)
-        word = paint(f"{WORDS[one.level]:<7}", COLORS[one.level])
-        tell(homely(f"  {word}  {one.name}  {one.words}"))
-        if one.advice:
+        first, *more = wrapped(f"{one.name}  {one.words}", 11)
+        tell(f"  {paint(f'{WORDS[one.level]:<7}', COLORS[one.level])}  {first.lstrip()}")
+        for part in more:
+            tell(part)
+        if one.advice:  # on one line, as it may be a command
             tell(homely(f"           {one.advice}"))
-    broken = [one.name for one in found if one.level == "broken"]
-    missing = [one.name for one in found if one.level == "optional"]
+    broken = ", ".join(dict.fromkeys(one.name for one in found if one.level == "broken"))
+    missing = ", ".join(dict.fromkeys(one.name for one in found if one.level == "optional"))
     tell("")
     if broken:
-        tell(paint(f"Broken: {', '.join(broken)}.", "red"))
+        end = f"Broken: {broken}."
     elif missing:
-        tell(f"Nothing is broken. Missing, and needed for some things only: {', '.join(missing)}.")
+        end = f"Nothing is broken. Missing, and needed for some things only: {missing}."
     else:
-        tell("All is well.")
+        end = "All is well."
+    for part in wrapped(end, 0):
+        tell(paint(part, "red") if broken else part)
 
 
 def examine() -> Iterator[Finding]:
@@ -379,8 +383,9 @@ def _extras(needs: Sequence[Need]) -> Iterator[Row]:
         short = [need for need in wanted if need.package in lacking] + old
         get = _pip(short) if len(short) < 6 else f'in a checkout: pip install -e ".[{extra}]"'
         if lacking:
-            what = "all of it" if len(lacking) == len(wanted) else ", ".join(lacking)
-            yield "optional", extra, f"{what} is not installed", get
+            all_of_it = len(lacking) == len(wanted)
+            what = "nothing of it" if all_of_it else f"all but {', '.join(lacking)}"
+            yield "optional", extra, f"{what} is installed", get
         elif old:
             words = ", ".join(f"{n.package} {_version(n.package)} ({n.versions})" for n in old)
             yield "note", extra, f"of other versions than needed: {words}", get
@@ -433,18 +438,18 @@ def _data() -> Iterator[Row]:
 def _folders(probe: _Probe) -> Iterator[Row]:
     from udl.data import _files
 
-    yield from _folder("downloads", _files.cache_dir())
+    yield from _folder("downloads", _files.cache_dir(), "so nothing can be downloaded")
     cache = probe.results().get("matplotlib", {}).get("facts", {}).get("cache")
     if cache:
-        yield from _folder("matplotlib", Path(cache))
+        yield from _folder("matplotlib", Path(cache), "so fonts are looked for at each start")
 
 
-def _folder(name: str, folder: Path) -> Iterator[Row]:
+def _folder(name: str, folder: Path, so: str) -> Iterator[Row]:
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if not there.is_dir():
         yield "broken", name, f"{folder} cannot be a folder, as {there} is a file", ""
     elif not os.access(there, os.W_OK | os.X_OK):
-        yield "note", name, f"{folder} cannot be written: what is downloaded is not kept", ""
+        yield "note", name, f"{folder} cannot be written, {so}", ""
     else:
         free = shutil.disk_usage(there).free
         level: Level = "ok" if free > 100e6 else "note"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -50,7 +51,30 @@ _device = click.option(
 )
 
 
-@group.command(name="train")
+def _count(
+    name: str, help: str, *, least: int = 1, **more: Any
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return an option that takes a whole number."""
+    kind = click.IntRange(min=least)
+    return click.option(name, type=kind, metavar="N", help=help, **more)
+
+
+@group.command(
+    name="train",
+    epilog="\b\n"
+    "Presets:\n"
+    "  page         the smallest, for the processor of any computer\n"
+    "  nanogpt-cpu  what nanoGPT trains without a GPU\n"
+    "  fast-cpu     learns more than nanogpt-cpu in the same time\n"
+    "  gpu          what nanoGPT trains on a GPU\n"
+    "  gpt2         the smallest GPT-2: days, on several GPUs\n"
+    "\n"
+    "\b\n"
+    "Examples:\n"
+    "  udl gpt train poems.txt --out poems\n"
+    "  udl gpt train poems.txt --out poems --resume\n"
+    "  udl gpt train poems.txt --out more --preset fast-cpu --steps 3000",
+)
 @click.argument("text", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--out", type=_folder, required=True, help="Folder for the model; made if missing.")
 @click.option(
@@ -65,24 +89,17 @@ _device = click.option(
     help="What the model reads and writes: characters; or a number, so many tokens of a byte-pair "
     "encoding learned from the text; or gpt2. [default: characters; gpt2 for the preset gpt2]",
 )
-@click.option(
-    "--context", type=click.IntRange(min=1), metavar="N", help="Tokens that it sees at once."
-)
-@click.option("--steps", type=click.IntRange(min=1), metavar="N", help="Steps of training.")
-@click.option(
-    "--batch", type=click.IntRange(min=1), metavar="N", help="Windows of text in a step."
-)
-@click.option(
-    "--every", type=click.IntRange(min=1), metavar="N", help="Steps between two measurements."
-)
-@click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Of all that is random.")
-@click.option(
+@_count("--context", "Tokens that it sees at once.")
+@_count("--steps", "Steps of training.")
+@_count("--batch", "Windows of text in a step.")
+@_count("--every", "Steps between two measurements.")
+@_count("--seed", "Of all that is random.", least=0)
+@_count(
     "--sample",
-    type=click.IntRange(min=0),
-    metavar="N",
+    "Tokens to write at each measurement, to see it learn.",
+    least=0,
     default=120,
     show_default=True,
-    help="Tokens to write at each measurement, to see it learn.",
 )
 @_device
 @click.option("--resume", is_flag=True, help="Go on with the training in the folder.")
@@ -119,7 +136,7 @@ def _train(
         content = _text(text)
         begun = _begun(out, resume)
         before = _run.read(out / "run.json") if begun else None
-        config, recipe = _plan(preset, changes, before)
+        config, recipe = _plan(out, preset, changes, before)
         if tokens is None and before is not None and before["tokenizer"] is not None:
             tokenizer = gpt.tokenizer.from_dict(before["tokenizer"])
         else:
@@ -155,17 +172,16 @@ def _train(
         _conclude(trained, out)
 
 
-@group.command(name="sample")
+@group.command(
+    name="sample",
+    epilog="\b\n"
+    "Examples:\n"
+    "  udl gpt sample poems\n"
+    '  udl gpt sample poems --prompt "O night" --length 200 --temperature 0.5',
+)
 @click.argument("folder", type=_folder)
 @click.option("--prompt", help="What the text begins with. [default: a new line]")
-@click.option(
-    "--length",
-    type=click.IntRange(min=0),
-    metavar="N",
-    default=500,
-    show_default=True,
-    help="Tokens to write.",
-)
+@_count("--length", "Tokens to write.", least=0, default=500, show_default=True)
 @click.option(
     "--temperature",
     type=float,
@@ -183,13 +199,12 @@ def _train(
     metavar="P",
     help="Draw from the likeliest tokens that have this share together.",
 )
-@click.option(
+@_count(
     "--seed",
-    type=click.IntRange(min=0),
-    metavar="N",
+    "Of the draws: the same seed writes the same text.",
+    least=0,
     default=0,
     show_default=True,
-    help="Of the draws: the same seed writes the same text.",
 )
 @_which
 @_device
@@ -230,7 +245,7 @@ def _sample(
             click.echo()
 
 
-@group.command(name="export")
+@group.command(name="export", epilog="\b\nExamples:\n  udl gpt export poems poems.bin")
 @click.argument("folder", type=_folder)
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @_which
@@ -274,7 +289,7 @@ def _one_line_errors() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except (ValueError, CheckpointError, OSError) as error:
-        raise Refused(line(error)) from error
+        raise (Failed if _out_of_our_hands(error) else Refused)(line(error)) from error
     except ModuleNotFoundError as error:
         raise Failed(_missing(error)) from error
     except NonFiniteLoss as error:
@@ -285,6 +300,13 @@ def _one_line_errors() -> Iterator[None]:
         if isinstance(error, RuntimeError) and "DefaultCPUAllocator" not in str(error):
             raise
         raise Failed("not enough memory: try a smaller --batch") from error
+
+
+def _out_of_our_hands(error: Exception) -> bool:
+    """Tell whether a disk failed, not what was asked of it."""
+    cause = error if isinstance(error, OSError) else error.__cause__
+    codes = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+    return isinstance(cause, OSError) and cause.errno in codes
 
 
 def _missing(error: ModuleNotFoundError) -> str:
@@ -346,9 +368,12 @@ def _is_export(file: Path) -> bool:
 
 
 def _plan(
-    preset: str | None, changes: dict[str, int | None], before: dict[str, Any] | None
+    out: Path, preset: str | None, changes: dict[str, int | None], before: dict[str, Any] | None
 ) -> tuple[Config, Recipe]:
-    """Return the config and recipe of a preset or of a run, with what was asked for instead."""
+    """Return the config and recipe of a preset or of a run, with what was asked for instead.
+
+    What a run began with is what it ends with: another number is refused.
+    """
     from udl import gpt
     from udl.train import CheckpointError
 
@@ -360,13 +385,29 @@ def _plan(
             recipe = gpt.Recipe.from_dict(before["recipe"])
         except (TypeError, ValueError) as error:
             raise CheckpointError(f"the folder's run.json is damaged: {error}") from error
-    if changes["context"] is not None:
-        config = replace(config, context=changes["context"])
-    names = {"steps": "steps", "batch": "batch", "every": "evaluate_every", "seed": "seed"}
-    given: dict[str, Any] = {
-        field: changes[option] for option, field in names.items() if changes[option] is not None
+    begun = {
+        "context": config.context,
+        "steps": recipe.steps,
+        "batch": recipe.batch,
+        "every": recipe.evaluate_every,
+        "seed": recipe.seed,
     }
-    return config, replace(recipe, **given)
+    asked = {option: number for option, number in changes.items() if number is not None}
+    if before is not None and preset is None:
+        for option, number in asked.items():
+            if number != begun[option]:
+                raise ValueError(
+                    f"expected --{option} {begun[option]}, with which the training in {out} "
+                    f"began, got {number}: leave it out, or begin in another folder"
+                )
+    now = begun | asked
+    return replace(config, context=now["context"]), replace(
+        recipe,
+        steps=now["steps"],
+        batch=now["batch"],
+        evaluate_every=now["every"],
+        seed=now["seed"],
+    )
 
 
 def _tokenizer(kind: str, text: str) -> Tokenizer:

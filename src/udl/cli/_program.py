@@ -9,7 +9,7 @@ import click
 
 from udl.cli import _data, _doctor, _gpt
 from udl.cli._interrupt import INTERRUPTED
-from udl.cli._shared import InOrder
+from udl.cli._shared import Failed, InOrder, line
 
 
 @click.group(
@@ -39,4 +39,7 @@ def run(arguments: Sequence[str] | None) -> int:
     except click.Abort:
         click.echo("Interrupted.", err=True)
         return INTERRUPTED
+    except OSError as error:  # such as a full disk below what the shell redirects
+        Failed(line(error)).show()
+        return Failed.exit_code
     return status if isinstance(status, int) else 0

@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable
 
 import click
@@ -84,6 +86,19 @@ def homely(text: str) -> str:
     """Write ``~`` for the home folder, which is nobody's business in a report."""
     home = os.path.expanduser("~")
     return re.sub(re.escape(home) + r"(?![\w.-])", "~", text) if len(home) > 1 else text
+
+
+def wrapped(text: str, indent: int) -> list[str]:
+    """Return lines that fit the terminal, of at most 80 columns; what has no blank stays whole."""
+    margin = " " * indent
+    return textwrap.wrap(
+        homely(text),
+        min(max(shutil.get_terminal_size().columns, indent + 20), 80),
+        initial_indent=margin,
+        subsequent_indent=margin,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def size(count: int) -> str:

@@ -11,7 +11,7 @@
 - ``random_split``, ``group_split``: row numbers for training and for testing.
 - ``loaded``, ``available``: what this process has loaded, and what it could load.
 
-``python -m udl.data`` downloads what is missing (with MNIST 12 MB) and prints what will be used.
+``python -m udl.data`` downloads what is missing and prints what will be used.
 """
 
 from udl.data._available import available

@@ -14,7 +14,7 @@ def _line(one: Set) -> str:
         if state.kind != "stand-in":
             raise
         sha256 = f", SHA-256 {state.sha256}," if state.sha256 else ""
-        return f"{state.words}{sha256} stands in: {error}"
+        return f"{one.stand_in}{sha256} stands in: {error}"
     state = one.state()
     return f"{state.words}, SHA-256 {state.sha256}"
 

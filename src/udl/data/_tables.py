@@ -12,7 +12,7 @@ from jaxtyping import Float64, Int64
 from udl.data import _files
 from udl.data._provenance import Provenance, record
 
-_LICENSE = "CC BY 4.0, as the UCI repository states"
+LICENSE = "CC BY 4.0, as the UCI repository states"
 
 
 @dataclass(frozen=True, eq=False)  # comparing arrays gives an array, not a bool
@@ -138,7 +138,7 @@ def _table(
         name=name,
         source="file",
         sha256=found,
-        license=_LICENSE,
+        license=LICENSE,
         url=url,
         citation=citation,
         note=f"{note} From scikit-learn; the SHA-256 is that of the numbers.",

@@ -22,7 +22,9 @@ FILE = _files.Remote(
             "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
         ),
     ),
+    size=1_115_394,
 )
+LICENSE = "public domain"
 # Prose needs no more: 65 symbols, as many as Tiny Shakespeare has.
 PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ\n .,:;'\"()-_*")
 STRAIGHT = str.maketrans("‘’“”", "''\"\"")  # curly quotes to straight ones
@@ -147,7 +149,7 @@ def _real(file: _files.Content) -> Text:
         name=NAME,
         source="file",
         sha256=file.sha256,
-        license="public domain",
+        license=LICENSE,
         url=FILE.url(file.sha256),
         citation="W. Shakespeare; excerpts by A. Karpathy for char-rnn, 2015",
         note="Excerpts from his plays, each speech after the name of its speaker.",

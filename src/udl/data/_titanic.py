@@ -30,7 +30,9 @@ FILE = _files.Remote(
             "516e961f519876e5f89b339a0364a08dd64160ac3a4d76d5ec62955bfd6d6ce5",
         ),
     ),
+    size=118_039,
 )
+LICENSE = "public, as OpenML states"
 
 
 @dataclass(frozen=True, eq=False)  # comparing tables gives a table, not a bool
@@ -102,7 +104,7 @@ def titanic() -> Titanic:
         name=NAME,
         source="file",
         sha256=file.sha256,
-        license="public, as OpenML states",
+        license=LICENSE,
         url="https://www.openml.org/d/40945",
         citation="F. E. Harrell Jr., T. Cason, Titanic, Vanderbilt Biostatistics; OpenML 40945",
         note="Passengers only. Columns boat and body were known only after the sinking.",

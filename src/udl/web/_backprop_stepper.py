@@ -13,7 +13,7 @@ from typing import Any, SupportsFloat
 import numpy as np
 
 from udl.autograd import Value, trace
-from udl.web.host import Widget, inline, labeled, plain
+from udl.web.host import Widget, finite, inline, labeled, plain
 
 Term = Value | float
 Goal = str | Mapping[str, Mapping[str, SupportsFloat]]
@@ -111,7 +111,7 @@ def backprop_stepper(
     """
     if start not in ("leaves", "forward", "backward"):
         raise ValueError(f"expected start 'leaves', 'forward' or 'backward', got start={start!r}")
-    rate = _number("alpha", alpha)
+    rate = finite("alpha", alpha)
     if rate <= 0:
         raise ValueError(f"expected alpha > 0, got alpha={alpha!r}")
     leaves, root = graph(expression, values)
@@ -189,7 +189,7 @@ class _Reader:
 
     def __init__(self, expression: str, values: Mapping[str, SupportsFloat]) -> None:
         self.expression = expression
-        self.numbers = {name: _number(f"values[{name!r}]", v) for name, v in values.items()}
+        self.numbers = {name: finite(f"values[{name!r}]", v) for name, v in values.items()}
         self.leaves: dict[str, Value] = {}
         self.named: dict[str, Value] = {}
         self.order: list[Value] = []
@@ -254,7 +254,7 @@ class _Reader:
             and isinstance(node.value, int | float)
             and not isinstance(node.value, bool)
         ):
-            return _number("a number in expression", node.value)
+            return finite("a number in expression", node.value)
         if isinstance(node, ast.Name):
             return self._leaf(node.id)
         if isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
@@ -290,7 +290,7 @@ class _Reader:
             # Plain Python would raise ZeroDivisionError, or make a complex number.
             result: Value = operation(*(Value(t) if constant else t for t in terms))
         if constant:
-            return _number("a number in expression", float(result.data))
+            return finite("a number in expression", float(result.data))
         self.order.append(result)
         return result
 
@@ -339,7 +339,7 @@ def _goal(
             "expected goal 'revive', 'two-ways', {'gradient': ...} or {'one-step': ...}, "
             f"got goal={goal!r}"
         )
-    wanted = {name: _number(f"goal of {name!r}", value) for name, value in goal[kind].items()}
+    wanted = {name: finite(f"goal of {name!r}", value) for name, value in goal[kind].items()}
     if not wanted or not set(wanted) <= set(leaves):
         raise ValueError(f"expected a goal for some of {list(leaves)}, got goal={goal!r}")
     if kind == "one-step":
@@ -353,12 +353,3 @@ def _goal(
             f"with gradients {gradients!r}"
         )
     return {"kind": kind, "name": name, "value": value}
-
-
-def _number(name: str, value: SupportsFloat) -> float:
-    if isinstance(value, str | bool):
-        raise TypeError(f"expected a number for {name}, got {value!r}")
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError(f"expected a finite {name}, got {number!r}")
-    return number

@@ -21,11 +21,12 @@ import base64
 import hashlib
 import html
 import json
+import math
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsFloat
 
 from udl.web.mathml import mathml
 
@@ -88,6 +89,39 @@ def plain(text: str) -> str:
     'is α0 a float?'
     """
     return html.unescape(re.sub(r"<[^>]*>", "", inline(text)))
+
+
+def finite(name: str, value: SupportsFloat) -> float:
+    """Return a number that props can hold.
+
+    Parameters
+    ----------
+    name : str
+        What an error calls it.
+    value : number
+        A number, in any form that ``float`` takes but text.
+
+    Returns
+    -------
+    float
+        The number.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no number; if it is NaN or infinite.
+
+    Examples
+    --------
+    >>> finite("answer", 3)
+    3.0
+    """
+    if isinstance(value, str | bool):
+        raise TypeError(f"expected a number for {name}, got {value!r}")
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"expected a finite {name}, got {number!r}")
+    return number
 
 
 def script_json(props: dict[str, Any]) -> str:

@@ -6,11 +6,10 @@ slips in a foreseen way is told how; after two wrong tries the answer may be sho
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any, SupportsFloat
 
-from udl.web.host import Widget, inline, labeled, plain
+from udl.web.host import Widget, finite, inline, labeled, plain
 
 Mistakes = Mapping[SupportsFloat, str] | Iterable[tuple[SupportsFloat, str]]
 
@@ -73,15 +72,15 @@ def numeric(
     <questions: How many parameters has a line?>
     """
     _filled(question=question)
-    expected = _finite("answer", answer)
+    expected = finite("answer", answer)
     for name, value in (("rtol", rtol), ("atol", atol)):
-        if _finite(name, value) < 0:
+        if finite(name, value) < 0:
             raise ValueError(f"expected {name} >= 0, got {name}={value!r}")
 
     pairs = mistakes.items() if isinstance(mistakes, Mapping) else mistakes
     foreseen: list[tuple[float, str]] = []
     for mistake, feedback in pairs:
-        wrong = _finite("mistake", mistake)
+        wrong = finite("mistake", mistake)
         _filled(**{f"feedback for mistake {wrong!r}": feedback})
         if abs(wrong - expected) <= atol + rtol * abs(expected):
             raise ValueError(
@@ -184,15 +183,6 @@ def _widget(props: dict[str, Any], label: str, title: str, body: str = "") -> Wi
 
 def _sentence(text: str, more: str) -> str:
     return f"{text.strip().removesuffix('.')}. {more}".strip()
-
-
-def _finite(name: str, value: SupportsFloat) -> float:
-    if isinstance(value, str | bool):
-        raise TypeError(f"expected a number for {name}, got {value!r}")
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError(f"expected a finite {name}, got {number!r}")
-    return number
 
 
 def _filled(**texts: str) -> None:
