@@ -196,8 +196,12 @@ MINIATURE = {
     "src/toy/__init__.py": "",
     "src/toy/tools.py": '''
         """Tools, two of them."""
+        from pathlib import Path
         from typing import NamedTuple
-        __all__ = ["LIMIT", "Pair", "double", "half"]
+        __all__ = ["HERE", "LIMIT", "Pair", "double", "half"]
+
+        HERE = Path(__file__).parent
+        """Where this lies."""
 
         LIMIT = {"a": 1}
 
@@ -273,6 +277,9 @@ def test_entries_and_links_and_what_a_change_does_to_them(tmp_path):
     assert "The sum: of both." in plain
     assert "one: int two: int" in plain
     assert "Alias for field" not in plain
+    assert "LIMIT = {'a': 1}" in plain
+    assert "HERE" in plain
+    assert "Path(" not in plain  # the same page on every machine
     assert 'class="math ' in tools
     assert 'href="#toy.tools.Pair"' in tools
     assert tools.index('id="toy.tools.double"') < tools.index('id="toy.tools.Pair"')

@@ -98,6 +98,8 @@ class Api(SphinxDirective):
         for short in shorts:
             lines += [f".. {directive(things[short])}:: {name}.{short}"]
             lines += ["   :members:"] if order(things[short]) in {1, 2} else []
+            # Where a folder lies is a matter of the machine.
+            lines += ["   :no-value:"] if isinstance(things[short], Path) else []
             lines += [""]
         text = StringList(["`````{eval-rst}", *lines, "`````"], source=str(source))
         box = nodes.container(classes=["api"])

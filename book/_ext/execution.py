@@ -354,9 +354,12 @@ def execute(run: Page, package: Package, timeout: int) -> dict[str, object]:
     env = os.environ | {"UDL_BOOK": "1", "UDL_OFFLINE": "1", "PYTHONHASHSEED": "0"}
     env |= {"OMP_NUM_THREADS": threads()} | (ON_GPU if gpu() else {})
     quiet = ["--log-level=ERROR"]
-    # Timings would go into the cells, and the cells into the key.
     client = NotebookClient(
-        run.notebook, timeout=timeout, extra_arguments=quiet, record_timing=False
+        run.notebook,
+        timeout=timeout,
+        extra_arguments=quiet,
+        record_timing=False,  # it would go into the cells, and the cells into the key
+        coalesce_streams=True,  # MyST-NB begins a new line at each piece of what a cell prints
     )
     index = 0
     try:
