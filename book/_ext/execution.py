@@ -237,7 +237,8 @@ def processor() -> str:
 @cache
 def environment() -> str:
     """Say what is installed and how cells are run: each can change a number."""
-    packages = sorted(f"{d.name}=={d.version}" for d in distributions())
+    # Once each: one that is installed from a folder is met again in that folder.
+    packages = sorted({f"{d.name}=={d.version}" for d in distributions()})
     here = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
     return json.dumps([sys.version, packages, here, gpu(), threads()])
 
