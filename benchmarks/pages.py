@@ -42,6 +42,8 @@ COMPRESSED = {".html", ".css", ".js", ".mjs", ".svg", ".json", ".txt", ".xml", "
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
 AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+GOOD = 0.9  # of an audit's points: Lighthouse's own limit
+TRIES = 3
 PHONE = {"width": 390, "height": 844}
 SLOWER = 6  # times, the phone's processor
 # Lighthouse's slow mobile network: what it asks of a browser that delays whole requests.
@@ -174,29 +176,43 @@ def quiet(patience_s: float = 60.0) -> bool:
     return False
 
 
-def lighthouse(command: list[str], chromium: str, url: str) -> dict[str, int]:
-    """Give the four scores, 0 to 100, of one run as on a phone."""
-    run = subprocess.run(
-        [
-            *command,
-            url,
-            "--quiet",
-            "--output=json",
-            "--output-path=stdout",
-            f"--only-categories={','.join(CATEGORIES)}",
-            f"--chrome-flags=--headless=new {' '.join(FLAGS)}",
-        ],
-        env={**os.environ, "CHROME_PATH": chromium},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=180,
-    )
-    found = json.loads(run.stdout)["categories"]
-    unscored = [name for name in CATEGORIES if found[name]["score"] is None]
-    if unscored:
-        sys.exit(f"Lighthouse gave no score for {', '.join(unscored)} of {url}")
-    return {name: round(100 * found[name]["score"]) for name in CATEGORIES}
+def lighthouse(command: list[str], chromium: str, url: str) -> tuple[dict[str, int], set[str]]:
+    """Give the four scores, 0 to 100, of one run as on a phone, and the audits that cost points.
+
+    A browser that gets no turn in time yields no score, so a run may be tried again.
+    """
+    call = [
+        *command,
+        url,
+        "--quiet",
+        "--output=json",
+        "--output-path=stdout",
+        f"--only-categories={','.join(CATEGORIES)}",
+        f"--chrome-flags=--headless=new {' '.join(FLAGS)}",
+    ]
+    env = {**os.environ, "CHROME_PATH": chromium}
+    said = ""
+    for _ in range(TRIES):
+        try:
+            run = subprocess.run(call, env=env, capture_output=True, text=True, timeout=180)
+        except subprocess.TimeoutExpired as error:
+            said = str(error)
+            continue
+        if run.returncode:
+            said = f"exit status {run.returncode} {run.stderr.strip()[-500:]}"
+            continue
+        result = json.loads(run.stdout)
+        found, audits = result["categories"], result["audits"]
+        unscored = [name for name in CATEGORIES if found[name]["score"] is None]
+        if not unscored:
+            break
+        said = f"no score for {', '.join(unscored)}"
+    else:
+        sys.exit(f"Lighthouse failed {TRIES} times on {url}: {said}")
+    used = [ref["id"] for name in CATEGORIES for ref in found[name]["auditRefs"] if ref["weight"]]
+    points = {name: audits[name]["score"] for name in used}  # None where it does not apply
+    lost = {name for name, point in points.items() if point is not None and point < GOOD}
+    return {name: round(100 * found[name]["score"]) for name in CATEGORIES}, lost
 
 
 def pages(part: str) -> list[str]:
@@ -237,6 +253,7 @@ def main() -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     origin = f"http://127.0.0.1:{server.server_address[1]}"
     metrics: dict[str, dict] = {}
+    causes: dict[str, set[str]] = {}
     disturbed = 0
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
@@ -253,7 +270,9 @@ def main() -> None:
         scores = []
         for _ in range(options.runs):
             disturbed += not quiet()
-            scores.append(lighthouse(command, chromium, f"{origin}/{page}"))
+            score, lost = lighthouse(command, chromium, f"{origin}/{page}")
+            scores.append(score)
+            causes.setdefault(page, set()).update(lost)
         metrics[page]["lighthouse"] = {
             name: statistics.median(score[name] for score in scores) for name in CATEGORIES
         }
@@ -271,6 +290,10 @@ def main() -> None:
     ]
     print(f"Lighthouse {version}, phone: {', '.join(CATEGORIES)}; {options.runs} runs, median\n")
     (markdown if options.markdown else table)(header, rows)
+    if any(causes.values()):
+        print("\nWhat cost points in Lighthouse, in any run:")
+    for page in filter(causes.get, causes):
+        print(f"- {page}: {', '.join(sorted(causes[page]))}")
     if disturbed:
         print(f"\n{disturbed} runs began while others were busy: trust performance less")
     if not options.markdown:

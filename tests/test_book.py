@@ -15,6 +15,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 import yaml
 from docutils import nodes
+from docutils.utils import new_document
 
 ROOT = Path(__file__).parent.parent
 EXTENSIONS = ROOT / "book" / "_ext"
@@ -605,6 +606,7 @@ def test_figures_of_a_page_are_drawn_once_in_the_colors_of_the_theme(drawings):
     assert [svg.count('<path id="DejaVu') > 5 for svg in made] == [True, False]
     assert made[1].count('<path id="DejaVu') == 1
     for svg in page:
+        assert not list(svg.iter("{http://www.w3.org/2000/svg}style"))
         assert svg.attrib["aria-label"] == 'a "b" & <c>'
         assert svg.attrib["role"] == "img"
     text = "".join(made).lower()
@@ -612,6 +614,39 @@ def test_figures_of_a_page_are_drawn_once_in_the_colors_of_the_theme(drawings):
         assert getattr(plot, name).lower() in drawings[0].lower()
         assert getattr(plot, name).lower() not in text
         assert f"var(--udl-{name.lower()})" in text
+
+
+def sections(*lengths: int) -> nodes.document:
+    """Return a page with a section of each length, in letters: five are its heading's."""
+    doctree = new_document("page")
+    page = nodes.section("", ids=["page"])
+    doctree += page
+    for number, length in enumerate(lengths):
+        section = nodes.section("", ids=[f"s{number}"])
+        section += nodes.title(text="Title")
+        section += nodes.paragraph(text="x" * (length - 5))
+        page += section
+    return doctree
+
+
+def test_long_pages_say_how_long_their_sections_are(monkeypatch):
+    monkeypatch.syspath_prepend(str(EXTENSIONS))
+    page = extension("page")
+    from figures import drawing  # the module that page.py knows
+
+    doctree = sections(100, 250, 1000, 40, 5)
+    html = "".join(f'<section id="s{number}"><h2>Title</h2></section>' for number in range(5))
+    found = re.findall(
+        r'<section id="(\w+)" style="--letters:(\d+)">', page.with_lengths(html, doctree)
+    )
+    assert found == [("s0", "100"), ("s1", "250"), ("s2", "1000"), ("s3", "40"), ("s4", "5")]
+    # Markup is no text; an interactive or a figure is some lines high.
+    first = doctree[0][0]
+    first += nodes.raw("", '<div class="udl-widget">{"many": "settings"}</div>', format="html")
+    first += drawing(svg="<svg></svg>", alt="A figure")
+    assert 300 <= page.text_length(first) - 100 <= 900
+    assert page.with_lengths(html, sections(100, 100, 100, 100)) == html
+    assert page.with_lengths(html, None) == html
 
 
 def places(path: str) -> list[tuple[float, float]]:

@@ -56,6 +56,11 @@ def share_glyphs(svg: str, seen: set[str]) -> str:
     return GLYPH.sub(once, svg)
 
 
+# A style sheet in a figure makes a browser style all of the page so far again; book.css says this.
+STROKES = (
+    r'<defs>\s*<style type="text/css">'
+    r"\*\{stroke-linejoin: round; stroke-linecap: butt\}</style>\s*</defs>"
+)
 POINT = r"-?[\d.]+ -?[\d.]+\s+"
 LINES = re.compile(rf"(M {POINT}(L {POINT})*(z\s+)?)+")
 
@@ -83,6 +88,7 @@ def themed(svg: str, prefix: str, alt: str) -> str:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
+    svg = re.sub(STROKES, "", svg)
     # Two pictures of the same content have the same id, which nothing refers to.
     svg = re.sub(r'(<image\b[^>]*?) id="[^"]*"', r"\1", svg)
     svg = re.sub(r'\b(id|xlink:href|href)="(#?)(?!#?DejaVu)', rf'\1="\2{prefix}-', svg)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import minify
 from docutils import nodes
+from figures import drawing
 from sphinx.util.fileutil import copy_asset
 
 if TYPE_CHECKING:
@@ -58,16 +59,15 @@ addEventListener("load", () => setTimeout(() => {
 """
 # The theme's own way of the same, which measures every block of the page while it loads.
 THEME_STOPS = "e.tabIndex=e.scrollWidth>e.clientWidth||e.scrollHeight>e.clientHeight?0:-1"
-SCRIPTS = (
-    "documentation_options.js",
-    "doctools.js",
-    "sphinx_highlight.js",
-    "clipboard.min.js",
-    "copybutton.js",
-    "togglebutton.js",
-    "scripts/bootstrap.js",
-    "scripts/pydata-sphinx-theme.js",
-    "scripts/sphinx-book-theme.js",
+SCRIPTS = ("documentation_options.js", "doctools.js", "sphinx_highlight.js")
+# Nothing else needs these. Each group is a task of its own: all at once would keep a phone from
+# answering for a third of a second.
+TASKS = (
+    ("clipboard.min.js", "copybutton.js"),
+    ("togglebutton.js",),
+    ("scripts/bootstrap.js",),
+    ("scripts/pydata-sphinx-theme.js",),  # after bootstrap, which it uses
+    ("scripts/sphinx-book-theme.js",),
 )
 UNUSED = (  # copied into the site by the theme and by extensions, loaded by no page
     *("vendor", "scripts/fontawesome.js*", "scripts/*.map", "styles/*.map", "sphinx-thebe.*"),
@@ -75,6 +75,8 @@ UNUSED = (  # copied into the site by the theme and by extensions, loaded by no 
     *("play-solid.svg", "file.png", "plus.png", "minus.png", "basic.css"),
 )
 ICON_RULE = re.compile(r"(?<=\})[^{}@]*(?:\.fa-|\.svg-inline--fa)[^{}]*\{[^{}]*\}")
+MARKUP = re.compile(r"<script.*?</script>|<[^>]*>", re.DOTALL)
+MANY = 5  # sections, or what they are taken for may move what is in view
 CARRIED = re.compile(r'<script type="text/plain" data-file="([\w-]+\.\w+)">([\w+/=]*)</script>')
 NAMELESS, NAMED = re.compile("<summary>(?=<span)"), '<summary aria-label="Pages of this part">'
 FONT_FACE = re.compile(r"@font-face\s*\{[^{}]*Awesome[^{}]*\}")
@@ -89,6 +91,27 @@ def description(doctree: nodes.document | None) -> str:
         if isinstance(paragraph.parent, nodes.section) and len(text) > 40:
             return text if len(text) <= 160 else text[:160].rsplit(" ", 1)[0] + " …"
     return ""
+
+
+def text_length(section: nodes.Element) -> int:
+    """Count the letters of a section. An interactive or a figure counts as some lines of text."""
+    count = 250 * len(list(section.findall(drawing)))
+    for text in section.findall(nodes.Text):
+        if isinstance(text.parent, nodes.raw):
+            count += 250 * text.count('class="udl-widget"') + len(MARKUP.sub("", text))
+        else:
+            count += len(text)
+    return count
+
+
+def with_lengths(body: str, doctree: nodes.document | None) -> str:
+    """Say how long the sections of a long page are: book.css lets them be laid out when read."""
+    for page in doctree.children if doctree else ():
+        sections = [part for part in page.children if isinstance(part, nodes.section)]
+        for section in sections if len(sections) >= MANY else ():
+            start = f'<section id="{section["ids"][0]}"'
+            body = body.replace(start, f'{start} style="--letters:{text_length(section)}"', 1)
+    return body
 
 
 def lighten(
@@ -106,6 +129,8 @@ def lighten(
     if 'class="udl-widget"' in context.get("body", ""):
         context["deferred_scripts"].append("udl/loader.js")
     context["description"] = description(doctree)
+    if "body" in context:
+        context["body"] = with_lengths(context["body"], doctree)
     if at_once:
         context["description"] = f"Search {app.config.html_title}: terms, sections, and all texts."
     if tree := context.get("generate_toctree_html"):  # its arrows have no name
@@ -168,7 +193,8 @@ def join_assets(app: Sphinx, exception: Exception | None) -> None:
     theirs = ICON_RULE.sub("", FONT_FACE.sub("", joined(static, STYLES)))
     css = minified(theirs + joined(static, ("book.css",)))
     (static / "book.min.css").write_text(css, encoding="utf-8")
-    scripts = re.sub(r"//# sourceMappingURL=.*", "", joined(static, SCRIPTS))
+    tasks = "".join(f"setTimeout(() => {{\n{joined(static, names)}\n}});\n" for names in TASKS)
+    scripts = re.sub(r"//# sourceMappingURL=.*", "", f"{joined(static, SCRIPTS)}\n{tasks}")
     if scripts.count(THEME_STOPS) != 1:
         raise ValueError("the theme's script has changed: look at THEME_STOPS in page.py again")
     scripts = scripts.replace(THEME_STOPS, "0")

@@ -55,6 +55,34 @@ def test_the_theme_that_a_reader_chose_is_there_from_the_start(site, open_page, 
     assert page.evaluate("document.documentElement.dataset.theme") == theme
 
 
+# How far what is in view has moved, in the measure of web vitals: more than 0.1 is a nuisance.
+MOVED = """() => {
+  globalThis.moved = 0;
+  new PerformanceObserver((list) => {
+    for (const { value } of list.getEntries()) globalThis.moved += value;
+  }).observe({ type: "layout-shift", buffered: true });
+}"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", ["gradient-descent", "shallow-networks", "training-a-gpt"])
+def test_nothing_moves_while_a_slow_phone_opens_a_long_page(site, open_page, name):
+    page = open_page(f"{site}/book/index.html", width=412)
+    page.context.add_init_script(f"({MOVED})()")
+    page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": 4})
+    page.goto(f"{site}/book/{name}.html")
+    page.wait_for_timeout(500)
+    assert page.evaluate("globalThis.moved") < 0.05
+
+
+def test_style_sheets_stand_before_what_they_style(book):
+    late = []
+    for name, document in book.items():
+        tags = [tag for tag, _ in document.tags]
+        late += [name] * tags[tags.index("body") :].count("style")
+    assert not late, "each makes a browser style again what has arrived"
+
+
 def test_pages_are_valid_html(book, unavailable):
     jar = os.environ.get("VNU_JAR")
     if not jar or not shutil.which("java"):
