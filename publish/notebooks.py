@@ -16,7 +16,6 @@ import shutil
 import sys
 import tomllib
 from pathlib import Path
-from urllib.parse import quote
 
 from address import configured
 
@@ -26,8 +25,7 @@ README = """\
 # {title}: the notebooks
 
 This branch is written when the book is published: edit the chapters on the branch `{branch}`.
-Each notebook runs from top to bottom, needs nothing that lies beside it, and installs what it
-needs where that is missing.
+Each notebook runs from top to bottom, and installs what it needs where that is missing.
 
 {launch}{chapters}
 
@@ -115,10 +113,14 @@ def assemble(out: Path, html: Path) -> list[Path]:
 
 
 def launch(url: str) -> str:
-    """Return the line that opens all of them on Binder."""
-    found = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?", url)
-    where = f"gh/{found[1]}" if found else f"git/{quote(url, safe='')}"
-    return f"[Open them on Binder](https://mybinder.org/v2/{where}/notebooks?urlpath=lab).\n\n"
+    """Return the line that opens the list of them, where an address is known."""
+    sys.path.insert(0, str(ROOT / "book" / "_ext"))
+    try:
+        from launch import services
+    finally:
+        sys.path.pop(0)
+    links = [f"[{name}]({address})" for name, address in services(url, "index.ipynb")]
+    return f"Open them on {' or '.join(links)}.\n\n" if links else ""
 
 
 def main(argv: list[str] | None = None) -> int:

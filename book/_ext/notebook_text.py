@@ -2,8 +2,9 @@ r"""A resolved page as plain Markdown: what Jupyter, Colab and VS Code show, wit
 
 `Page` walks over the page once. ``parts`` then holds its texts, a string each, and between them
 the code cells, each by its place in the source. Formulas are left to the reader's program, numbers
-of figures and sections are text, links lead to other notebooks, or to the book where its address
-is known.
+of figures and sections are text. A link within the page leads to its heading. One to another page
+leads to where that is published, and to its section. As long as no address is known, it leads to
+the notebook of that page, in the same folder.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FOLDER = "_notebooks"
+PAGE_ONLY = "page-only"  # the class of what a page says of itself, and a notebook need not
 
 # What Markdown would read as markup. An underscore within a word is none.
 MARKUP = re.compile(r"[\\`*\[\]$]|~~|(?<!\w)_|_(?!\w)")
@@ -99,6 +101,15 @@ def anchor(title: str) -> str:
     return title.replace(" ", "-")
 
 
+def fragment(heading: str) -> str:
+    r"""Return the link to a heading; a formula has no text that an address could repeat.
+
+    >>> fragment("A part"), fragment("The size of $x$"), fragment("")
+    ('#A-part', '', '')
+    """
+    return f"#{anchor(heading)}" if heading and not re.search(r"[$`\\]", heading) else ""
+
+
 class Page:
     """One page, walked over."""
 
@@ -157,11 +168,15 @@ class Page:
         """Return the title of a section, with its number if it has one."""
         if not section.children or not isinstance(section[0], nodes.title):
             return ""
-        numbers = self.env.toc_secnumbers.get(self.docname, {})
         top = isinstance(section.parent, nodes.document)
-        number = numbers.get("" if top else f"#{section['ids'][0]}") or ()
+        place = "" if top else f"#{section['ids'][0]}"
+        return self.with_number(self.docname, place, section[0])
+
+    def with_number(self, page: str, place: str, title: nodes.Element) -> str:
+        """Return a title of a page, behind its number if it has one."""
+        number = self.env.toc_secnumbers.get(page, {}).get(place) or ()
         prefix = "".join(f"{n}." for n in number)
-        return f"{prefix} {self.inline(section[0])}".strip()
+        return f"{prefix} {self.inline(title)}".strip()
 
     def cell(self, node: nodes.Element) -> None:
         """Place a code cell, and below it the captions of what it draws."""
@@ -177,6 +192,15 @@ class Page:
                 name = self.numbered("figure", figure)
                 self.titles[place] = name.strip("*.") or "Figure"
                 self.parts.append(f"{name} {self.inline(caption)}".strip())
+            # A program that shows a notebook has no place for what describes an output.
+            described = (n.get("alt", "") for n in figure.findall(self.is_picture))
+            for alt in filter(None, described):
+                summary = "<summary>The figure in words</summary>"
+                self.parts.append(f"<details>{summary}\n\n{escaped(alt).strip()}\n\n</details>")
+
+    @staticmethod
+    def is_picture(node: nodes.Node) -> bool:
+        return isinstance(node, nodes.image) or node.tagname == "drawing"
 
     def exercise(self, node: nodes.Element, level: int) -> None:
         """Write an exercise: a heading, how hard it is, and its text."""
@@ -390,7 +414,7 @@ class Page:
             return f"${' '.join(node.astext().split())}$"
         if isinstance(node, nodes.literal):
             return fenced(" ".join(node.astext().split()))
-        if isinstance(node, (nodes.image, *SILENT)):
+        if isinstance(node, (nodes.image, *SILENT)) or PAGE_ONLY in node.get("classes", ()):
             return ""
         if (
             isinstance(node, (nodes.reference, nodes.Element))
@@ -431,15 +455,23 @@ class Page:
             return uri
         path, _, name = uri.partition("#")
         if not path:
-            heading = self.headings.get(node.get("refid", name), "")
-            # A formula in a heading has no text that an address could repeat.
-            return f"#{anchor(heading)}" if heading and not re.search(r"[$`\\]", heading) else ""
+            return fragment(self.headings.get(node.get("refid", name), ""))
         folder = posixpath.dirname(self.docname)
         page = posixpath.normpath(posixpath.join(folder, path.removesuffix(".html")))
-        if page in self.notebooks:
-            return self.notebooks[page]
-        base = self.app.config.html_baseurl
-        return f"{base.rstrip('/')}/{page}.html{'#' if name else ''}{name}" if base else ""
+        if site := self.app.config.udl_site:
+            return f"{site}/{page}.html{'#' if name else ''}{name}"
+        if page not in self.notebooks:
+            return ""
+        return self.notebooks[page] + self.section(page, name)
+
+    def section(self, page: str, label: str) -> str:
+        """Return where a section of another notebook begins, if its heading is plain."""
+        where, _, title = self.env.domains["std"].labels.get(label, ("", "", ""))
+        if where == page:
+            for entry in self.env.tocs[page].findall(nodes.reference):
+                if entry["anchorname"] and entry.astext() == title:
+                    return fragment(self.with_number(page, entry["anchorname"], entry))
+        return ""
 
     def numbered(self, kind: str, node: nodes.Element) -> str:
         """Return the number of a figure, a table or an exercise, in bold."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import nbformat
 from execution import read
+from launch import known, services, site
 from notebook_text import FOLDER, Cell, Page, anchor, names
 
 if TYPE_CHECKING:
@@ -26,20 +27,39 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.config import Config
 
-HIDDEN = {"hide-input", "remove-input", "hide-cell", "remove-cell"}
+UNSEEN = {"remove-input", "remove-cell"}  # no reader of the page finds this code
+HIDDEN = UNSEEN | {"hide-input", "hide-cell"}
 # All of these, by the names that Python imports, come with the extra `chapters`.
 INSTALL = """\
-# Install what this notebook needs, where it is not there yet.
+# Install what this notebook needs, where it is not there yet. That takes minutes. If you are then
+# asked to restart the session, do so, and begin here again.
 from importlib.util import find_spec
 
 if not all(map(find_spec, ("udl", "torch", "myst_nb"))):
     %pip install --quiet "udl[chapters] @ git+{url}@{ref}\""""
+# As long as the book has no address: from a copy of its repository that the notebook lies in.
+INSTALL_HERE = """\
+# Install what this notebook needs, where it is not there yet. That takes minutes.
+from importlib.util import find_spec
+from pathlib import Path
+
+if not all(map(find_spec, ("udl", "torch", "myst_nb"))):
+    folders = (Path.cwd(), *Path.cwd().parents)
+    source = next((folder for folder in folders if (folder / "src" / "udl").is_dir()), None)
+    if source is None:
+        raise ModuleNotFoundError(
+            "This notebook needs the package udl. Open it in a copy of the book's repository, "
+            'or type there: pip install ".[chapters]"'
+        )
+    %pip install --quiet "{source}[chapters]\""""
 NOTE = (
     "*A page of {book}, as a notebook. Run its cells from top to bottom, then change them. The "
     "numbers in the text were computed when the book was built. Yours can differ in their last "
-    "digits, and by more where data could not be loaded and a surrogate stands in. Hidden cells "
-    "draw the figures and ask the questions. Solutions are folded until you open them.*"
+    "digits, and by more where data could not be loaded and a surrogate stands in. Hidden code "
+    "draws the figures, asks the questions and, behind the page, checks what the text says. "
+    "Solutions are folded until you open them.*"
 )
+RIGHTS = "Text and figures CC BY 4.0, code MIT."
 
 
 def identified(cells: list[NotebookNode]) -> list[NotebookNode]:
@@ -53,11 +73,14 @@ def identified(cells: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def texts(page: Page, parts: list[str]) -> list[NotebookNode]:
-    """Return texts as cells; each heading begins one, so that it can be folded."""
+    """Return texts as cells; each heading begins one, so that it can be folded.
+
+    What a reader opens ends one: Jupyter would put the next line right below it.
+    """
     cells: list[list[str]] = []
     folded = []
     for part in parts:
-        if part.startswith("#") or not cells or folded[-1]:
+        if part.startswith("#") or not cells or folded[-1] or cells[-1][-1].endswith("</details>"):
             cells.append([])
             folded.append(part in page.folded)
         cells[-1].append(part)
@@ -90,7 +113,8 @@ def code(cell: NotebookNode, title: str = "") -> NotebookNode:
         jupyter["source_hidden"] = True
         made.metadata["cellView"] = "form"  # Colab's word for it
         if not cell.source.startswith("%%"):
-            made.source = f"#@title {title or 'Behind the page'}\n{cell.source}"
+            title = title or ("Behind the page" if UNSEEN & set(tags) else "Folded code")
+            made.source = f"#@title {title}\n{cell.source}"
     if {"hide-output", "remove-output", "hide-cell", "remove-cell"} & set(tags):
         jupyter["outputs_hidden"] = True
     if jupyter:
@@ -123,17 +147,49 @@ def stretches(
         waiting = []
 
 
+def origin(app: Sphinx, docname: str, notebooks: dict[str, str]) -> str:
+    """Say what a notebook belongs to, what one may do with it, and where the others are."""
+    config = app.config
+    said = [f"{config.udl_version}.", RIGHTS]
+    if config.udl_site:
+        said.insert(0, f"[This page in the book]({config.udl_site}/{docname}.html).")
+    if (root := config.root_doc) in notebooks and docname != root:
+        name = notebooks[root]
+        lists = [f"[in this folder]({name})", *elsewhere(app, name)]
+        said.append(f"All chapters: {', '.join(lists)}.")
+    return f"*{' '.join(said)}*"
+
+
+def elsewhere(app: Sphinx, name: str) -> list[str]:
+    """Return the link to a notebook on Colab, where none leads to a file beside it."""
+    url = app.config.html_theme_options.get("repository_url", "")
+    return [f"[on {kind}]({there})" for kind, there in services(url, name) if kind == "Colab"]
+
+
+def contents(app: Sphinx, page: Page) -> list[str]:
+    """List all notebooks, in the order of the book."""
+    order = app.env.toctree_includes.get(page.docname, [])
+    items = []
+    for other in (name for name in order if name in page.notebooks):
+        name = page.notebooks[other]
+        title = page.with_number(other, "", app.env.titles[other])
+        items.append("- " + " · ".join([f"[{title}]({name})", *elsewhere(app, name)]))
+    return ["## All chapters", "\n".join(items)] if items else []
+
+
 def notebook(app: Sphinx, docname: str, doctree: nodes.document) -> NotebookNode:
     """Return a page as a notebook."""
     path = Path(app.env.doc2path(docname))
     source = read(app, docname, path.read_text(encoding="utf-8"))
     assert source is not None
     page = Page(app, docname, doctree, names(app.env))
-    options = app.config.html_theme_options
-    install = INSTALL.format(url=options.get("repository_url", ""), ref=app.config.udl_ref)
+    url = app.config.html_theme_options.get("repository_url", "")
+    install = INSTALL.format(url=url, ref=app.config.udl_ref) if known(url) else INSTALL_HERE
     first = page.parts[:1] if isinstance(page.parts[0], str) else []
-    note = NOTE.format(book=app.config.html_title)
-    cells = [*texts(page, [*first, note]), nbformat.v4.new_code_cell(install)]
+    head = [*first, NOTE.format(book=app.config.html_title), origin(app, docname, page.notebooks)]
+    if docname == app.config.root_doc:
+        head += contents(app, page)
+    cells = [*texts(page, head), nbformat.v4.new_code_cell(install)]
 
     for waiting, part in stretches(page.parts[len(first) :], source.cells):
         cells += texts(page, waiting)
@@ -182,14 +238,20 @@ def sweep(app: Sphinx, exception: Exception | None) -> None:
 
 
 def choose(app: Sphinx, config: Config) -> None:
-    """Install from the branch that the book is written on, or from the release being built."""
-    branch = config.html_theme_options.get("repository_branch") or "main"
-    config.udl_ref = config.udl_ref or os.environ.get("UDL_REF") or branch
+    """Install from the branch that the book is written on, or from the release being built.
+
+    The same one is linked to.
+    """
+    release = os.environ.get("UDL_REF", "")
+    options = config.html_theme_options
+    config.udl_ref = config.udl_ref or release or options.get("repository_branch") or "main"
+    config.udl_site = site(options.get("repository_url", ""), config.html_baseurl, release)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect to Sphinx."""
     app.add_config_value("udl_ref", "", "html")
+    app.add_config_value("udl_site", "", "html")
     app.connect("config-inited", choose)
     app.connect("doctree-resolved", write, priority=990)
     app.connect("build-finished", sweep)
