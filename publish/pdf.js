@@ -1,6 +1,7 @@
 // Runs in the page that becomes the PDF: pdf.py hands over the built pages, and they are joined here.
 // Each id gets its page's name in front, so that it stays unique, and links between pages lead there.
 (pages) => {
+  const SHORT = 16; // lines of code that stay on one page
   const problems = [];
   const formulas = [];
   const main = document.querySelector("main");
@@ -164,6 +165,7 @@
   // Names, signs and spaces in code look alike, and each span would be one more tag in the PDF.
   main.querySelectorAll(":is(pre, code) :is(.n, .p, .o, .w, .pre, .si, span:not([class]))").forEach(unwrap);
   main.normalize();
+  for (const pre of main.querySelectorAll("pre")) pre.classList.toggle("short", pre.textContent.trim().split("\n").length <= SHORT);
   document.head.append(make("style", { textContent: [...styles].join("\n") }));
 
   const ids = new Set();

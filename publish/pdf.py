@@ -2,7 +2,8 @@
 
 The pages have their formulas and figures in them, so Chromium prints what a reader sees. They are
 joined in the order of ``_toc.yml`` by ``pdf.js``, in a page of their own, and look as ``pdf.css``
-says. Printed twice: the first time tells on which page each entry of the contents begins.
+says. Printed twice: the first time tells on which page each entry of the contents begins, the
+second has these numbers, and must have broken its pages at the same places.
 
     python publish/pdf.py [OUT]
 """
@@ -145,6 +146,15 @@ NUMBER = """(places) => {
 }"""
 
 
+# Chromium keeps what it has laid out, and takes it for the next print with the margins that it had
+# dropped at the head of a page: so everything is laid out anew.
+ANEW = """() => {
+  document.body.style.display = "none";
+  document.body.offsetHeight;
+  document.body.style.display = "";
+}"""
+
+
 def places(pdf: bytes) -> dict[str, int]:
     """Return the page on which each target of a link stands, from one."""
     reader = PdfReader(BytesIO(pdf))
@@ -223,9 +233,13 @@ def make(site: Path, toc: dict[str, Any], config: dict[str, Any]) -> bytes:
         if said["problems"]:
             raise ValueError("\n".join(said["problems"]))
         page.evaluate("document.fonts.ready.then(() => true)")
-        page.evaluate(NUMBER, places(printout(page)))
+        numbers = places(printout(page))
+        page.evaluate(NUMBER, numbers)
+        page.evaluate(ANEW)
         pdf = printout(page)
         browser.close()
+    if moved := [name for name, number in places(pdf).items() if numbers[name] != number]:
+        raise ValueError(f"the contents name another page than that of {', '.join(moved[:5])}")
     return finish(pdf, config, said)
 
 

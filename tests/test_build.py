@@ -757,23 +757,36 @@ def test_the_report_shows_builds_side_by_side_and_says_what_was_never_measured(
 
     assert "No build on a CPU has been recorded." in said()
     assert "No build on a GPU has been recorded." in said()
+    facts = {"processor": "Abacus", "cores": 2, "python": "3.11", "torch": "2.13.0"}
     builds = [
-        {"date": "2026-01-02", "device": "CPU", "chapters": {"one": 20.0}},
-        {"date": "2026-01-03", "device": "GPU: <Paper> 0", "chapters": {"one": 3.0, "two": 4.0}},
+        facts | {"date": "2026-01-02", "device": "CPU", "chapters": {"one": 20.0}},
+        facts
+        | {
+            "date": "2026-01-03",
+            "device": "GPU: <Paper> 0",
+            "chapters": {"one": 3.0, "two": 4.0, "gone": 0.5},
+        },
     ]
     (tmp_path / "benchmarks").mkdir()
-    (tmp_path / "benchmarks" / "chapters.json").write_text(json.dumps(builds[:1]))
+    records = tmp_path / "benchmarks" / "chapters.json"
+    records.write_text(json.dumps(builds[:1]))
     assert "No build on a CPU" not in said()
     assert "No build on a GPU has been recorded." in said()
-    (tmp_path / "benchmarks" / "chapters.json").write_text(json.dumps(builds))
+    records.write_text(json.dumps(builds))
     assert "has been recorded" not in said()
     cells = [cell for cell in said().split("|") if cell]
-    assert cells[1:4] == [
-        "CPU, 2026-01-02",
-        "GPU: &lt;Paper&gt; 0, 2026-01-03",
-        "GPU: Paper 1, this build",
+    own = ["Abacus (2 cores)", "3.11", "2.13.0"]
+    assert cells[8:32] == [
+        *("1", "2026-01-02", "20", "1", "CPU", *own),
+        *("2", "2026-01-03", "8", "3", "GPU: &lt;Paper&gt; 0", *own),
+        *("now", "this build", "3", "2", "GPU: Paper 1", *own),
     ]
-    assert cells[4:] == "BOOK/ONE 20.0 3.0 1.3 BOOK/TWO 4.0 1.3 Together 20.0 7.0 2.6".split()
+    assert cells[32:] == "Seconds of|1|2|now|BOOK/ONE|20.0|3.0|1.3|BOOK/TWO|4.0|1.3".split("|")
+    # Of many, the last five.
+    records.write_text(json.dumps([builds[0]] * 3 + [builds[1]] * 5))
+    assert "2026-01-02" not in said()
+    assert said().count("2026-01-03") == 5
+    assert "|Recorded before these: 3.|" in said()
     machine = made.machine()
     for fact in ("GPU: Paper 1", "570.124.06", "13.0", "91002", "9.0", "Abacus (2 cores)"):
         assert fact in machine

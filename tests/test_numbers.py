@@ -374,7 +374,7 @@ def test_folders_of_a_built_book_and_of_its_tree_will_do(place, tmp_path, capsys
     assert "No number differs" in capsys.readouterr().out
     place("_build/html/numbers.json", changed(net__path=[1.0, 3.0]))
     assert compare.main(["", ""]) == 1  # as make compare calls it: the build here
-    assert "[1.0, 3.0]" in capsys.readouterr().out
+    assert "[1, 3]" in capsys.readouterr().out
 
 
 def test_markdown(place, capsys):
@@ -572,15 +572,21 @@ def test_a_book_writes_its_numbers_and_shows_what_differs(tmp_path):
     ]
     assert cells(tmp_path, 1)[1:] == [
         ["A page", "loss", "0.6", "0.5", "17%, 167% of the tolerance: outside"],
-        ["A page", "slope", "1.5", "1.50000000093", "6e-10, 0.062% of the tolerance"],
+        ["A page", "slope", "1.5", "1.5", "6e-10, 0.062% of the tolerance"],
     ]
     assert cells(tmp_path, 2) == [
         ["Page", "old", "new"],
-        ["A page", "3.8%", "identical"],
+        ["A page", "3.8%", "other words"],
         ["A page", "identical", "not run"],
     ]
     html = (tmp_path / "_build/html/differences.html").read_text(encoding="utf-8")
     assert "Left out: 1 measured times" in html
+    assert "not in the table" not in html  # nowhere is a whole page identical
+    assert "Rounded to 6 digits" in html
+    # What all builds have in common is said once, what is a build's own beside it.
+    words = " ".join(re.sub("<[^>]*>", "", html).split())
+    assert "Both, and each build below, had Python 3.11, numpy 2.4." in words
+    assert words.count("numpy 2.4") == 1
     assert "No build on a GPU has been recorded" in html
     for said in (
         "Other words: net:best, “tree” or “network”.",
@@ -591,11 +597,36 @@ def test_a_book_writes_its_numbers_and_shows_what_differs(tmp_path):
     ):
         assert said in html
 
+    # A page where nothing differs is a name below the tables, and no row in them.
+    reference["chapters"]["line"]["numbers"]["slope"] = numbers["slope"]
+    reference["versions"] = {"numpy": "2.3"}
+    reference["chapters"]["net"]["numbers"]["path"] = [1.0, 2.0 + 1e-9]  # next to nothing
+    runs["new"]["chapters"]["line"] = {}
+    (tmp_path / "numbers.json").write_text(t.written(reference))
+    (tmp_path / "recorded.json").write_text(json.dumps(runs))
+    assert build(tmp_path).returncode == 0
+    assert cells(tmp_path, 0)[1:] == [
+        ["A page", "3", "1", "17%", "167%"],
+        ["Together", "6", "4", "17%", "167%"],
+    ]
+    assert [row[1] for row in cells(tmp_path, 1)[1:]] == ["loss"]
+    assert cells(tmp_path, 2)[1:] == [["A page", "3.8%", "other words"]]
+    html = (tmp_path / "_build/html/differences.html").read_text(encoding="utf-8")
+    words = " ".join(re.sub("<[^>]*>", "", html).split())
+    assert "And 1 more, each by less than 0.01% of its tolerance." in words
+    assert "1 page is identical in every number, and not in the table: A page." in words
+    assert "1 page is identical in all of these builds, and not in the table: A page." in words
+    assert (
+        "The reference: CPU (slow), numpy 2.3. Both, and each build below, had Python 3.11."
+        in (words)
+    )
+    assert words.count("numpy 2.4") == 3  # this build, and two recorded ones
+
     # A number changes: file and page follow.
     (tmp_path / "net.ipynb").write_text(plain(loss=0.6, best="tree"), encoding="utf-8")
     assert build(tmp_path).returncode == 0
     assert t.build(path)["chapters"]["net"]["numbers"] == {"loss": 0.6, "best": "tree"}
-    assert ["A page", "path", "[1.0, 2.0]", "", "only in the reference"] in cells(tmp_path, 1)
+    assert ["A page", "path", "[1, 2]", "", "only in the reference"] in cells(tmp_path, 1)
 
     (tmp_path / "numbers.json").write_text("{")
     done = build(tmp_path)

@@ -414,6 +414,27 @@ def test_the_outline_names_chapters_and_sections_in_order(reader, articles):
 
 @pytest.mark.release
 @pytest.mark.book
+def test_the_contents_name_the_pages_that_they_lead_to(reader, texts, articles):
+    places = destinations(reader)
+    count = next(k for k, text in enumerate(texts[1:]) if not text.startswith("Contents"))
+    named, led = [], []
+    for page, text in zip(reader.pages[1 : 1 + count], texts[1 : 1 + count], strict=True):
+        below = text.split("\n", 2)[2]  # the head and the number of the page itself
+        named += map(int, re.findall(r"(?<!\S)\d+$", below, re.MULTILINE))
+        notes = [note.get_object() for note in page["/Annots"]]
+        # A title on two lines is linked twice, and one at the head of the next column begins here.
+        seen = [
+            note for note in notes if "/Dest" in note and note["/Rect"][3] - note["/Rect"][1] > 2
+        ]
+        names = dict.fromkeys(str(note["/Dest"]) for note in seen)
+        led += [places[name] for name in names]
+    assert len(led) > 3 * len(articles)
+    assert named == led
+    assert named == sorted(named)
+
+
+@pytest.mark.release
+@pytest.mark.book
 def test_links_of_the_book_lead_somewhere(reader):
     inside, outside = links(reader)
     places = reader.named_destinations.keys()

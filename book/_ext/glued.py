@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 PARTS = ("machines", "chapters", "numbers", "recorded", "tolerances")
 FILES = ("numbers.json", "tolerances.yml", "recorded.json")
 MOST = 25  # numbers that a page lists
+SMALL = 1e-4  # of a tolerance: a number that uses up less is counted, and not listed
+NEXT_TO_NOTHING = f"each by less than {t.percent(SMALL)} of its tolerance"
+SAME = "identical"
+DIGITS = 6  # of each: more say no more to a reader
 ZERO = 1e-12  # two numbers that are closer are no two numbers to a reader
 
 
@@ -161,12 +165,35 @@ class Fill(SphinxPostTransform):
         title = self.env.titles[docname].astext()
         return nodes.reference("", title, internal=True, refuri=address)
 
+    def folded(self, what: str, names: list[str]) -> nodes.paragraph:
+        """Name the pages that a table leaves out, since nothing differs there."""
+        pages = "1 page is" if len(names) == 1 else f"{len(names)} pages are"
+        line = text(f"{pages} {what}, and not in the table: ")
+        for place, name in enumerate(names):
+            line += [nodes.Text(", "), self.chapter(name)] if place else [self.chapter(name)]
+        line += nodes.Text(".")
+        return line
+
+    @property
+    def shared(self) -> dict[str, str]:
+        """The versions that all builds of this page have in common; none if there is but one."""
+        others = [one for one in (self.now["reference"], *self.now["runs"].values()) if one]
+        if not others:
+            return {}
+        common = set(software(self.now["here"]).items())
+        common.intersection_update(*(software(one).items() for one in others))
+        return dict(sorted(common, key=lambda pair: (pair[0] != "Python", pair[0])))
+
     def machines(self) -> list[nodes.Node]:
         """Say what computed this build, and what the reference."""
         here, there = self.now["here"], self.now["reference"]
-        said = [text(f"This build: {computed_by(here)}.")]
+        shared = self.shared
+        said = [text(f"This build: {computed_by(here, shared)}.")]
         if there:
-            said.append(text(f"The reference: {computed_by(there)}."))
+            said.append(text(f"The reference: {computed_by(there, shared)}."))
+        if shared:
+            every = "Both, and each build below," if self.now["runs"] else "Both"
+            said.append(text(f"{every} had {listed(shared)}."))
         kinds = {t.kind(one["device"]) for one in (here, there, *self.now["runs"].values()) if one}
         if kinds <= {"CPU"}:
             said.append(
@@ -184,6 +211,7 @@ class Fill(SphinxPostTransform):
         compared: t.Comparison = self.now["compared"]
         rows: list[list[nodes.Node | str]] = []
         everything: list[t.Difference] = []
+        identical: list[str] = []
         for name in self.now["here"]["chapters"]:
             own = [
                 one
@@ -193,8 +221,10 @@ class Fill(SphinxPostTransform):
             everything += own
             if name in compared.data:
                 rows.append([self.chapter(name), "other data: not compared", "", "", ""])
-            elif own:
+            elif any(one.verdict != t.SAME for one in own):
                 rows.append([self.chapter(name), *counted(own)])
+            elif own:
+                identical.append(name)
         rows.append([nodes.strong("", "Together"), *counted(everything)])
         heads = ["Page", "numbers ", "identical ", "largest difference ", "of its tolerance "]
         left_out = [
@@ -206,6 +236,8 @@ class Fill(SphinxPostTransform):
             if compared.of(verdict)
         ]
         said: list[nodes.Node] = [table(heads, rows)]
+        if identical:
+            said.append(self.folded("identical in every number", identical))
         if left_out:
             said.append(text(f"Left out: {' and '.join(left_out)}."))
         return said
@@ -223,28 +255,33 @@ class Fill(SphinxPostTransform):
             [
                 self.chapter(one.chapter),
                 nodes.literal("", one.key),
-                t.shown(one.a),
-                t.shown(one.b),
+                t.shown(one.a, digits=DIGITS),
+                t.shown(one.b, digits=DIGITS),
                 said(one),
             ]
             for one in apart[:MOST]
+            if one.verdict != t.WITHIN or one.share >= SMALL or one.size == float("inf")
         ]
         heads = ["Page", "Number", "reference ", "this build ", "Difference"]
         more = len(apart) - len(rows)
-        shown: list[nodes.Node] = [table(heads, rows)]
+        if not rows:
+            return [text(f"{more} numbers differ, {NEXT_TO_NOTHING}.")]
+        note = f"Rounded to {DIGITS} digits; the differences are those before rounding."
         if more:
-            shown.append(text(f"And {more} more, further from their tolerances."))
-        return shown
+            small = all(one.share < SMALL for one in apart[len(rows) :])
+            how = NEXT_TO_NOTHING if small else "further from their tolerances"
+            note = f"And {more} more, {how}. {note}"
+        return [table(heads, rows), text(note)]
 
     def recorded(self) -> list[nodes.Node]:
         """Show the recorded builds: the largest difference in each chapter."""
         runs, by = self.now["runs"], self.now["rules"]
         if not runs:
             return [text("No other build was recorded.")]
-        listing = nodes.definition_list("")
+        listing, shared = nodes.definition_list(""), self.shared
         for name, run in runs.items():
             setting = " ".join(f"{k}={shlex.quote(v)}" for k, v in run["env"].items())
-            what = nodes.paragraph("", f"{upper(run['what'])}. {computed_by(run)}.")
+            what = nodes.paragraph("", f"{upper(run['what'])}. {computed_by(run, shared)}.")
             if setting:
                 what += [nodes.Text(" Set: "), nodes.literal("", setting), nodes.Text(".")]
             listing += nodes.definition_list_item(
@@ -253,15 +290,24 @@ class Fill(SphinxPostTransform):
         chapters = dict.fromkeys(c for run in runs.values() for c in run["chapters"])
         known = [c for c in self.now["here"]["chapters"] if c in chapters]
         rows: list[list[nodes.Node | str]] = []
+        identical: list[str] = []
         for name in known:
-            row: list[nodes.Node | str] = [self.chapter(name)]
+            row: list[nodes.Node | str] = []
             for run in runs.values():
                 apart = t.recorded(run, name, by)
                 numbers = [one for one in apart if one.size < float("inf")]
-                same = "identical" if name in run["chapters"] else "not run"
-                row.append(largest(numbers) if numbers else same)
-            rows.append(row)
-        shown: list[nodes.Node] = [table(["Page", *(f"{name} " for name in runs)], rows)]
+                same = SAME if name in run["chapters"] else "not run"
+                words = "other words" if apart else same
+                row.append(largest(numbers) if numbers else words)
+            if any(cell != SAME for cell in row):
+                rows.append([self.chapter(name), *row])
+            else:
+                identical.append(name)
+        shown: list[nodes.Node] = []
+        if rows:
+            shown.append(table(["Page", *(f"{name} " for name in runs)], rows))
+        if identical:
+            shown.append(self.folded("identical in all of these builds", identical))
         worded = {
             f"{one.name}, “{t.shown(one.a, 60)}” or “{t.shown(one.b, 60)}”"
             for name in known
@@ -288,10 +334,20 @@ class Fill(SphinxPostTransform):
         return [listing]
 
 
-def computed_by(build: dict[str, Any]) -> str:
-    """Say what computed a build."""
-    versions = ", ".join(f"{name} {version}" for name, version in build["versions"].items())
-    return f"{build['device']} ({build['machine']}), Python {build['python']}, {versions}"
+def software(build: dict[str, Any]) -> dict[str, str]:
+    """Return the versions of what computed a build."""
+    return {"Python": build["python"], **build["versions"]}
+
+
+def listed(versions: dict[str, str]) -> str:
+    """Write versions."""
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def computed_by(build: dict[str, Any], shared: dict[str, str]) -> str:
+    """Say what computed a build; what is said of all builds is left out."""
+    own = {k: v for k, v in software(build).items() if shared.get(k) != v}
+    return ", ".join(filter(None, [f"{build['device']} ({build['machine']})", listed(own)]))
 
 
 def upper(said: str) -> str:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 PARTS = ("date", "machine", "seconds", "history", "data", "counts", "pages", "site")
 TOOLS = ("jupyter-book", "sphinx", "myst-nb", "sphinx-book-theme")
 GPU = {"capability": "Compute capability", "driver": "Driver", "cuda": "CUDA", "cudnn": "cuDNN"}
+RECORDED = 5  # builds that the page shows, besides this one
 MARKS = re.compile(r"(<!--report:(\w+)-->)(.*?)(<!--/report-->)", re.DOTALL)
 KINDS = {
     "pages": ("*.html",),
@@ -166,31 +167,57 @@ class Report:
         return table(("Page", "Seconds ", "Ran"), rows)
 
     def history(self) -> str:
-        """Write what each page took in the builds that were recorded, and in this one."""
+        """Write what the last builds that were recorded took, and this one: whole, and by page."""
         earlier = recorded(Path(self.app.confdir))
-        builds = [*earlier, summary(self.reports, "this build")]
-        names = [n for n in self.order() if n in self.reports]
-        columns = [build["chapters"] for build in builds]
-        rows = [
-            (
-                self.title(name),
-                *(
-                    f"{c[key]:.1f}" if (key := name.removeprefix("book/")) in c else ""
-                    for c in columns
-                ),
-            )
-            for name in names
-        ]
-        sums = (f"{sum(column.values()):.1f}" for column in columns)
-        rows.append(("<strong>Together</strong>", *sums))
-        heads = [f"{escape(build['device'])}, {build['date']} " for build in builds]
         kinds = {build["device"].partition(":")[0] for build in earlier}
         missing = " ".join(
             f"<p>No build on a {kind} has been recorded.</p>"
             for kind in ("CPU", "GPU")
             if kind not in kinds
         )
-        return missing + (table(("Page", *heads), rows) if earlier else "")
+        if not earlier:
+            return missing
+        builds = [*earlier[-RECORDED:], summary(self.reports, "this build")]
+        names = [*map(str, range(1, len(builds))), "now"]
+        whole = [
+            (
+                name,
+                build["date"],
+                f"{sum(build['chapters'].values()):,.0f}",
+                plain(len(build["chapters"])),
+                escape(build["device"]),
+                escape(f"{build['processor']} ({build['cores']} cores)"),
+                escape(build["python"]),
+                escape(build["torch"]),
+            )
+            for name, build in zip(names, builds, strict=True)
+        ]
+        columns = [build["chapters"] for build in builds]
+        rows = [
+            (
+                self.title(page),
+                *(
+                    f"{c[key]:.1f}" if (key := page.removeprefix("book/")) in c else ""
+                    for c in columns
+                ),
+            )
+            for page in self.order()
+            if page in self.reports
+        ]
+        heads = (
+            "Build",
+            "Date ",
+            "Seconds ",
+            "Pages ",
+            "Device",
+            "Processor",
+            "Python",
+            "PyTorch",
+        )
+        left_out = len(earlier) - RECORDED
+        more = f"<p>Recorded before these: {left_out}.</p>" if left_out > 0 else ""
+        by_page = table(("Seconds of", *(f"{name} " for name in names)), rows)
+        return missing + table(heads, whole) + more + by_page
 
     def data(self) -> str:
         """Write each data set once, with the pages that use it."""
@@ -320,7 +347,8 @@ def write(app: Sphinx, exception: Exception | None) -> None:
         if before == after and "<!--report:date--><" not in before:
             continue
         now = datetime.now(UTC)
-        said = f'<time datetime="{now:%Y-%m-%dT%H:%MZ}">{now.day} {now:%B %Y, %H:%M} UTC</time>'
+        clock = f"{now.day} {now:%B %Y, %H:%M} UTC"
+        said = f'<p>Built on <time datetime="{now:%Y-%m-%dT%H:%MZ}">{clock}</time>.</p>'
         path.write_text(filled(after, {"date": said}), encoding="utf-8")
 
 

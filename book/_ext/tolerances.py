@@ -341,16 +341,24 @@ def unique(here: Iterable[str], there: Iterable[str]) -> list[str]:
     return [name for name in here if name not in there]
 
 
-def shown(value: Value, room: int = 24) -> str:
-    """Write a value in little room.
+def shown(value: Value, room: int = 24, digits: int = 12) -> str:
+    """Write a value in little room, its numbers with so many significant digits.
 
     >>> shown(0.1234567890123), shown("a sentence that goes on and on"), shown(None)
     ('0.123456789012', 'a sentence that goes on…', '')
+    >>> shown(1.50000000093, digits=6), shown(120.0, digits=6), shown([0.25, 2 / 3], digits=6)
+    ('1.5', '120', '[0.25, 0.666667]')
     """
     if value is None:
         return ""
-    text = f"{value:.12g}" if isinstance(value, float) else str(value)
+    text = _digits(value, digits)
     return text if len(text) <= room else text[: room - 1].rstrip() + "…"
+
+
+def _digits(value: Value, digits: int) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(_digits(item, digits) for item in value)}]"
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
 def percent(share: float) -> str:

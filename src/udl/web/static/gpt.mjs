@@ -101,7 +101,8 @@ async function fetched(address) {
   } catch {
     throw new Error(address.protocol === "file:"
       ? "this page was opened as a file, and then a browser reads no other file. "
-        + "Serve its folder, for example with “python3 -m http.server”"
+        + "Read the book’s offline archive, which needs no server, or serve this folder, for example with "
+        + "“python3 -m http.server”"
       : "there is no connection to the server");
   }
   if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
