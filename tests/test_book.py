@@ -632,7 +632,8 @@ def sections(*lengths: int) -> nodes.document:
 def test_long_pages_say_how_long_their_sections_are(monkeypatch):
     monkeypatch.syspath_prepend(str(EXTENSIONS))
     page = extension("page")
-    from figures import drawing  # the module that page.py knows
+    from figures import drawing  # the modules that page.py knows
+    from timings import measured
 
     doctree = sections(100, 250, 1000, 40, 5)
     html = "".join(f'<section id="s{number}"><h2>Title</h2></section>' for number in range(5))
@@ -644,7 +645,12 @@ def test_long_pages_say_how_long_their_sections_are(monkeypatch):
     first = doctree[0][0]
     first += nodes.raw("", '<div class="udl-widget">{"many": "settings"}</div>', format="html")
     first += drawing(svg="<svg></svg>", alt="A figure")
-    assert 300 <= page.text_length(first) - 100 <= 900
+    assert 300 <= (length := page.text_length(first)) - 100 <= 900
+    first += measured("", nodes.literal_block(text="3.1 seconds"))
+    first += measured("", nodes.Text("3.1"))
+    assert page.text_length(first) == length
+    first += measured("", drawing(svg="<svg></svg>", alt="Another figure"))
+    assert page.text_length(first) > length
     assert page.with_lengths(html, sections(100, 100, 100, 100)) == html
     assert page.with_lengths(html, None) == html
 

@@ -16,6 +16,7 @@ import minify
 from docutils import nodes
 from figures import drawing
 from sphinx.util.fileutil import copy_asset
+from timings import measured
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -76,6 +77,7 @@ UNUSED = (  # copied into the site by the theme and by extensions, loaded by no 
 )
 ICON_RULE = re.compile(r"(?<=\})[^{}@]*(?:\.fa-|\.svg-inline--fa)[^{}]*\{[^{}]*\}")
 MARKUP = re.compile(r"<script.*?</script>|<[^>]*>", re.DOTALL)
+LINES = 250  # letters
 MANY = 5  # sections, or what they are taken for may move what is in view
 CARRIED = re.compile(r'<script type="text/plain" data-file="([\w-]+\.\w+)">([\w+/=]*)</script>')
 NAMELESS, NAMED = re.compile("<summary>(?=<span)"), '<summary aria-label="Pages of this part">'
@@ -93,15 +95,20 @@ def description(doctree: nodes.document | None) -> str:
     return ""
 
 
-def text_length(section: nodes.Element) -> int:
-    """Count the letters of a section. An interactive or a figure counts as some lines of text."""
-    count = 250 * len(list(section.findall(drawing)))
-    for text in section.findall(nodes.Text):
-        if isinstance(text.parent, nodes.raw):
-            count += 250 * text.count('class="udl-widget"') + len(MARKUP.sub("", text))
-        else:
-            count += len(text)
-    return count
+def text_length(node: nodes.Node) -> int:
+    """Count letters. An interactive or a figure counts as some lines of text.
+
+    What a clock has said counts as nothing: it is of another length in the next build.
+    """
+    if isinstance(node, drawing):
+        return LINES
+    if isinstance(node.parent, measured):
+        return 0
+    if isinstance(node, nodes.Text):
+        if isinstance(node.parent, nodes.raw):
+            return LINES * node.count('class="udl-widget"') + len(MARKUP.sub("", node))
+        return len(node)
+    return sum(map(text_length, node.children))
 
 
 def with_lengths(body: str, doctree: nodes.document | None) -> str:
