@@ -33,6 +33,12 @@ TOO_WIDE = """(width) => [...document.querySelectorAll("body *")]
     .slice(0, 8).map((el) => `${el.tagName.toLowerCase()}#${el.id}.${el.getAttribute("class")}`)
     .join(", ")"""
 
+# Letters of a font of icons, which no page loads: they would show as boxes.
+ICONS = r"""() => [...document.querySelectorAll("body *")]
+    .filter((el) => ["::before", "::after"]
+      .some((which) => /[\ue000-\uf8ff]/.test(getComputedStyle(el, which).content)))
+    .map((el) => el.outerHTML.slice(0, 100))"""
+
 
 @pytest.mark.browser
 def test_page_in_a_browser(book, page_path, open_here, violations):
@@ -45,6 +51,7 @@ def test_page_in_a_browser(book, page_path, open_here, violations):
         if found > width:
             wide = page.evaluate(TOO_WIDE, width)
             problems.append(f"{look}: scrolls sideways, {found} px: {wide}")
+        problems += [f"{look}: {html} has an icon of a font" for html in page.evaluate(ICONS)]
     assert not problems, "\n".join(problems)
 
 
