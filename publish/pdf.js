@@ -34,8 +34,8 @@
 
   // What only a screen can do, what is said elsewhere in the book, and what is folded.
   const forPaper = (article) => {
-    strip(article, `script, button, .headerlink, .covers, details.trust, .terms-uses, .terms-index, #udl-progress,
-      .toctree-wrapper, svg > defs > style`);
+    strip(article, `script, button, .headerlink, .covers, details.trust, .terms-uses, .terms-index, #udl-progress, .page-only,
+      .toctree-wrapper`);
     for (const el of article.querySelectorAll("details.hide")) {
       el.querySelector("summary").remove();
       unwrap(el);
@@ -161,6 +161,14 @@
     article.style.page = name;
     styles.add(`@page ${name} { @top-center { content: ${JSON.stringify(head.textContent.trim())} } }`);
     main.append(article);
+  }
+  // A section can begin at the foot of a page and its heading at the head of the next: links lead to headings.
+  for (const section of main.querySelectorAll("section[id]")) {
+    const head = section.querySelector(":scope > :is(h2, h3, h4, h5, h6)");
+    if (!head) continue;
+    while (head.previousElementSibling?.matches("span[id]")) head.prepend(head.previousElementSibling);
+    head.id = section.id;
+    section.removeAttribute("id");
   }
   // Names, signs and spaces in code look alike, and each span would be one more tag in the PDF.
   main.querySelectorAll(":is(pre, code) :is(.n, .p, .o, .w, .pre, .si, span:not([class]))").forEach(unwrap);
