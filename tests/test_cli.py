@@ -24,7 +24,7 @@ from udl.cli import _gpt, _program, main
 from udl.cli._gpt import _pieces
 from udl.data._sets import SETS
 from udl.gpt import export
-from udl.train import NonFiniteLoss
+from udl.train import CheckpointError, NonFiniteLoss
 
 TEXT = "to be, or not to be: that is the question\n" * 40
 QUICK = ["--steps", "6", "--every", "3", "--batch", "2", "--context", "16", "--sample", "20"]
@@ -346,6 +346,22 @@ def test_a_disk_that_fails_was_not_asked_for_what_cannot_be(
     monkeypatch.setattr(os, "fsync", fsync)
     assert train(text, tmp_path / "model") == 1
     assert refused(capsys).endswith(os.strerror(number))
+
+
+@pytest.mark.parametrize(("number", "status"), [(errno.EIO, 1), (errno.EACCES, 2)])
+def test_a_failure_behind_two_others_is_found(number, status, text, tmp_path, capsys, monkeypatch):
+    def fit(*_, **__):
+        try:
+            try:
+                raise OSError(number, os.strerror(number))
+            except OSError as error:
+                raise CheckpointError("not saved") from error
+        except CheckpointError as error:
+            raise CheckpointError("best.pt can take its place") from error
+
+    monkeypatch.setattr(gpt, "fit", fit)
+    assert train(text, tmp_path / "model") == status
+    assert "best.pt can take its place" in refused(capsys)
 
 
 def test_help_names_what_there_is_to_choose(capsys):

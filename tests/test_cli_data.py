@@ -170,8 +170,8 @@ def test_list_tells_what_is_at_hand(
     assert rows["life_expectancy"]["kind"] == "real"
     assert rows["life_expectancy"]["sha256"] == SHA
     assert rows["life_expectancy"]["at_hand"] == "the real file, downloaded"
-    assert rows["life_expectancy"]["place"] == str(cache / "a.csv")
-    assert rows["titanic"]["place"] == ""
+    assert rows["life_expectancy"]["places"] == [str(cache / "a.csv")]
+    assert rows["titanic"]["places"] == []
     assert rows["tiny_shakespeare"]["kind"] == "damaged"
     assert "expected SHA-256 0000" in rows["tiny_shakespeare"]["advice"]
     assert rows["moons"] == rows["clouds"] | {"name": "moons", "title": "two moons"}

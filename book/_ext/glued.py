@@ -192,7 +192,8 @@ class Fill(SphinxPostTransform):
         if there:
             said.append(text(f"The reference: {computed_by(there, shared)}."))
         if shared:
-            every = "Both, and each build below," if self.now["runs"] else "Both"
+            these = "Both" if there else "It"
+            every = f"{these}, and each build below," if self.now["runs"] else these
             said.append(text(f"{every} had {listed(shared)}."))
         kinds = {t.kind(one["device"]) for one in (here, there, *self.now["runs"].values()) if one}
         if kinds <= {"CPU"}:
@@ -251,6 +252,7 @@ class Fill(SphinxPostTransform):
         if not apart:
             return [text("No number of this build differs from the reference.")]
         apart.sort(key=lambda one: (one.verdict == t.WITHIN, -one.share, one.name))
+        large = [one for one in apart if not next_to_nothing(one)]
         rows: list[list[nodes.Node | str]] = [
             [
                 self.chapter(one.chapter),
@@ -259,17 +261,16 @@ class Fill(SphinxPostTransform):
                 t.shown(one.b, digits=DIGITS),
                 said(one),
             ]
-            for one in apart[:MOST]
-            if one.verdict != t.WITHIN or one.share >= SMALL or one.size == float("inf")
+            for one in large[:MOST]
         ]
         heads = ["Page", "Number", "reference ", "this build ", "Difference"]
         more = len(apart) - len(rows)
         if not rows:
-            return [text(f"{more} numbers differ, {NEXT_TO_NOTHING}.")]
+            differ = "1 number differs" if more == 1 else f"{more} numbers differ"
+            return [text(f"{differ}, {NEXT_TO_NOTHING}.")]
         note = f"Rounded to {DIGITS} digits; the differences are those before rounding."
         if more:
-            small = all(one.share < SMALL for one in apart[len(rows) :])
-            how = NEXT_TO_NOTHING if small else "further from their tolerances"
+            how = NEXT_TO_NOTHING if len(large) <= MOST else "further from their tolerances"
             note = f"And {more} more, {how}. {note}"
         return [table(heads, rows), text(note)]
 
@@ -332,6 +333,11 @@ class Fill(SphinxPostTransform):
             definition = nodes.definition("", text(f"{limit}. {why}"))
             listing += nodes.definition_list_item("", term, definition)
         return [listing]
+
+
+def next_to_nothing(one: t.Difference) -> bool:
+    """Whether a page counts a difference, and does not list it. Words have no size."""
+    return one.verdict == t.WITHIN and one.share < SMALL and one.size < float("inf")
 
 
 def software(build: dict[str, Any]) -> dict[str, str]:

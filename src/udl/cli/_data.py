@@ -63,7 +63,7 @@ def _list(as_json: bool) -> None:
                 "at_hand": state.words,
                 "sha256": state.sha256,
                 "advice": homely(state.advice),
-                "place": homely(state.place),
+                "places": state.places,
                 "license": one.license,
                 "bytes": one.size,
                 "chapters": one.chapters,
@@ -80,7 +80,12 @@ def _list(as_json: bool) -> None:
         tell(f"{one.name:<{width}}  {paint(first.lstrip(), color)}")
         for part in rest:
             tell(paint(part, color))
-        for more in (state.place, about, f"in {', '.join(one.chapters)}", state.advice):
+        for more in (
+            " and ".join(state.places),
+            about,
+            f"in {', '.join(one.chapters)}",
+            state.advice,
+        ):
             for part in wrapped(more, width + 2):
                 tell(part)
 

@@ -304,9 +304,13 @@ def _one_line_errors() -> Iterator[None]:
 
 def _out_of_our_hands(error: Exception) -> bool:
     """Tell whether a disk failed, not what was asked of it."""
-    cause = error if isinstance(error, OSError) else error.__cause__
     codes = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
-    return isinstance(cause, OSError) and cause.errno in codes
+    cause: BaseException | None = error
+    while cause:
+        if isinstance(cause, OSError) and cause.errno in codes:
+            return True
+        cause = cause.__cause__
+    return False
 
 
 def _missing(error: ModuleNotFoundError) -> str:

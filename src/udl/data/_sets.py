@@ -20,14 +20,14 @@ Progress = Callable[[str, int, int], None]
 class State(NamedTuple):
     """What of a set is at hand: of which kind, in a few words, and what to know or do.
 
-    `place` is the file, or the folder of the files, that were found or downloaded.
+    `places` are the file, or the folders of the files, that were found or downloaded.
     """
 
     kind: Literal["real", "generated", "stand-in", "missing", "damaged"]
     words: str
     advice: str = ""
     sha256: str | None = None
-    place: str = ""
+    places: tuple[str, ...] = ()
 
 
 class Check(NamedTuple):
@@ -103,12 +103,12 @@ class Set:
             return State("damaged", "cannot be read", str(error))
         contents = [content for content in found if content]
         if contents and len(contents) == len(found):
-            places = " and ".join(dict.fromkeys(content.place for content in contents))
+            kinds = " and ".join(dict.fromkeys(content.place for content in contents))
             files = "the real file" if len(found) == 1 else "the real files"
             paths = [content.path for content in contents]
             folders = paths if len(found) == 1 else [path.parent for path in paths]
-            place = " and ".join(dict.fromkeys(map(str, folders)))
-            return State("real", f"{files}, {places}", "", contents[0].sha256, place)
+            places = tuple(dict.fromkeys(map(str, folders)))
+            return State("real", f"{files}, {kinds}", "", contents[0].sha256, places)
         if lacks:
             advice = fetch if self.whole and found else f"pip install {_pip(lacks)}"
             return State("missing", f"not here, as the package {lacks} is not", advice)
@@ -139,13 +139,14 @@ class Set:
             return "made when it is asked for: nothing to fetch"
         state = self.state()
         if state.kind == "real":
-            return f"at hand: {state.words}" + (f": {state.place}" if state.place else "")
+            return ": ".join(["at hand", state.words, *filter(None, [" and ".join(state.places)])])
         if not self.remotes():
             raise FileNotFoundError(f"{state.words}: {state.advice}")
         for file in sorted(self.remotes(), key=lambda file: file.deadline):  # fail early
             if not _at_hand(file):
                 _get(file, progress)
-        return f"downloaded to {self.state().place}"
+        alone = len(self.remotes()) == 1  # of several, some may have been at hand elsewhere
+        return f"downloaded to {self.state().places[0] if alone else _files.cache_dir()}"
 
     def verify(self) -> list[Check]:
         """Read again all that is at hand, also what another copy hides, and compare its hash."""

@@ -109,16 +109,21 @@ def finite(name: str, value: SupportsFloat) -> float:
     Raises
     ------
     TypeError, ValueError
-        If it is no number; if it is NaN or infinite.
+        If it is no number; if it is NaN, infinite or too large.
 
     Examples
     --------
     >>> finite("answer", 3)
     3.0
     """
-    if isinstance(value, str | bool):
+    if isinstance(value, str | bytes | bool):
         raise TypeError(f"expected a number for {name}, got {value!r}")
-    number = float(value)
+    try:
+        number = float(value)
+    except TypeError:
+        raise TypeError(f"expected a number for {name}, got {value!r}") from None
+    except OverflowError:
+        number = math.inf
     if not math.isfinite(number):
         raise ValueError(f"expected a finite {name}, got {number!r}")
     return number
