@@ -14,13 +14,14 @@ import argparse
 import json
 import os
 import re
+import secrets
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,17 +33,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 LIMIT = 900.0  # seconds for one notebook
-TOKEN = "lab"
+TOKEN = secrets.token_urlsafe()
 SERVER = {
     "ServerApp.ip": "127.0.0.1",
     "ServerApp.port_retries": 0,
     "ServerApp.allow_root": True,
-    "IdentityProvider.token": TOKEN,
     "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
     "LabApp.extension_manager": "readonly",
 }
 NOTEBOOK = "@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
 THEMES = "@jupyterlab/apputils-extension/themes.jupyterlab-settings"
+# What an interactive shows.
+SHOWN = "(frame) => frame.contentDocument?.querySelector('main')?.innerText.trim()"
 # What the notebook holds and what it shows, cell by cell.
 LOOK = r"""() => jupyterapp.shell.currentWidget.content.widgets
   .filter((cell) => cell.model.type === "code")
@@ -59,10 +61,9 @@ LOOK = r"""() => jupyterapp.shell.currentWidget.content.widgets
       pictures: pictures.filter((img) => img.complete && img.naturalWidth > 0).length
         + cell.node.querySelectorAll(".jp-OutputArea-output > svg, .jp-RenderedSVG svg").length,
       frames: frames.length,
-      empty: frames.filter((frame) =>
-        !frame.contentDocument?.querySelector("main")?.innerText.trim()).length,
+      empty: frames.filter((frame) => !(SHOWN)(frame)).length,
     };
-  })"""
+  })""".replace("SHOWN", SHOWN)
 DONE = f"""() => {{
   const cells = ({LOOK})();
   return cells.length > 0 && (cells.every((cell) => cell.ran)
@@ -70,12 +71,16 @@ DONE = f"""() => {{
 }}"""
 IDLE = "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 # Frames fill themselves when they come into view; a fold shows what is below it.
-UNFOLD = """async () => {
-  for (const frame of document.querySelectorAll(".jp-Notebook iframe")) {
+PATIENCE = 10.0  # seconds for one of them
+UNFOLD = f"""async () => {{
+  for (const frame of document.querySelectorAll(".jp-Notebook iframe")) {{
     frame.scrollIntoView();
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}"""
+    const until = performance.now() + {1000 * PATIENCE:.0f};
+    while (!({SHOWN})(frame) && performance.now() < until) {{
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }}
+  }}
+}}"""
 
 
 @dataclass
@@ -110,6 +115,7 @@ def served(folder: Path, program: Path, *, dark: bool = False) -> Iterator[str]:
         env = {k: v for k, v in os.environ.items() if not re.match("UDL_BOOK|PYTHON|JUPYTER", k)}
         env |= {
             "HOME": str(home),
+            "JUPYTER_TOKEN": TOKEN,  # among the arguments any user could read it
             "JUPYTERLAB_SETTINGS_DIR": str(settings),
             "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
             "PATH": f"{program.parent}{os.pathsep}{env.get('PATH', '')}",
@@ -180,7 +186,8 @@ def run(
         if shots:
             photograph(page, shots, name)
     finally:
-        page.evaluate("jupyterapp.shell.currentWidget?.sessionContext.shutdown()")
+        with suppress(PlaywrightError):  # where it did not come that far, this is not the cause
+            page.evaluate("jupyterapp.shell.currentWidget?.sessionContext.shutdown()")
         page.context.close()
     here = (address, address.replace("http", "ws", 1), "data:", "blob:", "about:")
     found.problems += [f"an error of the page: {error}" for error in errors]

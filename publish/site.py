@@ -21,15 +21,18 @@ import zipfile
 from contextlib import suppress
 from html import escape
 from pathlib import Path, PurePosixPath
-from urllib.parse import urlsplit
 
 from address import configured
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+
+from downloads import fill as fill_downloads  # noqa: E402
+from launch import TAG, base_path  # noqa: E402
+
 NAME = "hands-on-deep-learning"
 ARCHIVE = f"{NAME}-offline.zip"
 DOWNLOADS = (f"{NAME}.pdf", ARCHIVE)
-TAG = re.compile(r"v(\d+)\.(\d+)\.(\d+)((?:a|b|rc)\d+)?")
 LIMIT = 1_000_000_000  # bytes: what GitHub Pages takes
 TITLE = "Hands-on Deep Learning"
 NOINDEX = '<meta name="robots" content="noindex">'
@@ -164,16 +167,6 @@ def versions_page(tags: list[str], dates: dict[str, str]) -> str:
     return PAGE.format(noindex=NOINDEX, title="Versions", book=TITLE, body=body)
 
 
-def base_path(address: str) -> str:
-    """Return the path that a repository's pages are served from.
-
-    >>> base_path("https://github.com/someone/a-book"), base_path("https://github.com/a/a.github.io")
-    ('/a-book/', '/')
-    """
-    name = urlsplit(address).path.rstrip("/").rpartition("/")[2].removesuffix(".git")
-    return "/" if not name or name.endswith(".github.io") else f"/{name}/"
-
-
 def not_found_page(base: str) -> str:
     """Write the page for an address that leads nowhere; it is shown at any depth."""
     body = (
@@ -181,16 +174,6 @@ def not_found_page(base: str) -> str:
         f'book\'s first page</a>, or <a href="{escape(base)}search.html">search</a>.</p>'
     )
     return PAGE.format(noindex=NOINDEX, title="Not found", book=TITLE, body=body)
-
-
-def fill_downloads(site: Path) -> None:
-    """Let the first page name the files to download."""
-    sys.path.insert(0, str(ROOT / "book" / "_ext"))
-    try:
-        from downloads import fill
-    finally:
-        sys.path.pop(0)
-    fill(site)
 
 
 def releases_in(folder: Path | None) -> tuple[dict[str, Path], dict[str, str]]:

@@ -284,7 +284,7 @@ def test_a_small_book_on_paper(tmp_path):
     answers = pages[2].index("Answers to the questions")
     assert pages[2].index("The answer is 17.") > answers > pages[2].index("Solved.")
 
-    assert outline(reader) == [
+    assert [entry[:2] for entry in outline(reader)] == [
         (0, "Hands-on Deep Learning"), (0, "Contents"), (1, "1. First"), (2, "A section"),
         (2, "Answers to the questions"), (0, "A part"), (1, "Second"), (2, "A section"),
     ]  # fmt: skip

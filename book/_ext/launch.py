@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 BRANCH = "notebooks"
 BINDER = "https://mybinder.org/v2/{where}/{branch}?urlpath=lab/tree/{name}"
 COLAB = "https://colab.research.google.com/github/{place}/blob/{branch}/{name}"
-GITHUB = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?")
+GITHUB = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?", re.IGNORECASE)
+# The tag of a release, and the name of its folder in the site.
+TAG = re.compile(r"v(\d+)\.(\d+)\.(\d+)((?:a|b|rc)\d+)?")
 
 # Names that are set aside for examples (RFC 2606, RFC 6761): an address to be filled in.
 RESERVED = re.compile(r"(.*\.)?(example(\.(com|net|org))?|invalid|localhost|test)")
@@ -43,21 +45,32 @@ def known(url: str) -> bool:
     return bool(host) and RESERVED.fullmatch(host) is None
 
 
-def site(url: str, baseurl: str = "", version: str = "") -> str:
-    """Return the address of the published pages, of one version if it is named; "" if unknown.
+def base_path(url: str) -> str:
+    """Return the path that a repository's pages are served from.
 
-    >>> site("https://github.com/Ann/book"), site("https://github.com/ann/book", version="v1.0.0")
+    >>> base_path("https://github.com/ann/book.git"), base_path("https://github.com/Ann/ann.github.io")
+    ('/book/', '/')
+    >>> base_path("https://github.com/ann/bob.github.io")
+    '/bob.github.io/'
+    """
+    path = urlsplit(url).path.strip("/")
+    *_, owner, name = ("", "", *re.sub(r"\.git$", "", path, flags=re.IGNORECASE).split("/"))
+    return "/" if name.lower() in {"", f"{owner}.github.io".lower()} else f"/{name}/"
+
+
+def site(url: str, baseurl: str = "", ref: str = "") -> str:
+    """Return the address of the published pages, of a release if ``ref`` is its tag, or "".
+
+    >>> site("https://github.com/Ann/book"), site("https://github.com/ann/book", ref="v1.0.0")
     ('https://ann.github.io/book', 'https://ann.github.io/book/versions/v1.0.0')
-    >>> site("https://github.com/ann/ann.github.io"), site("https://example.org/book")
-    ('https://ann.github.io', '')
+    >>> site("https://github.com/ann/book", ref="main"), site("https://example.org/book")
+    ('https://ann.github.io/book', '')
     """
     base = baseurl.rstrip("/")
     if not base and (found := GITHUB.fullmatch(url)):
-        owner, _, name = found[1].partition("/")
-        base = f"https://{owner.lower()}.github.io"
-        if name.lower() != base.removeprefix("https://"):
-            base += f"/{name}"
-    return f"{base}/versions/{version}" if base and version else base
+        owner = found[1].partition("/")[0].lower()
+        base = f"https://{owner}.github.io{base_path(url)}".rstrip("/")
+    return f"{base}/versions/{ref}" if base and TAG.fullmatch(ref) else base
 
 
 def services(url: str, name: str) -> list[tuple[str, str]]:

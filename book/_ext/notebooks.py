@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
+from docutils import nodes
 from execution import read
 from launch import known, services, site
-from notebook_text import FOLDER, Cell, Page, anchor, names
+from notebook_text import FOLDER, PAGE_ONLY, Cell, Page, anchor, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from docutils import nodes
     from nbformat import NotebookNode
     from sphinx.application import Sphinx
     from sphinx.config import Config
@@ -177,11 +177,23 @@ def contents(app: Sphinx, page: Page) -> list[str]:
     return ["## All chapters", "\n".join(items)] if items else []
 
 
+def close_up(doctree: nodes.document) -> None:
+    """Give what only the page says the space before it: left out, it leaves no second one."""
+    for aside in list(doctree.findall(nodes.inline)):
+        place = aside.parent.index(aside)
+        before = aside.parent[place - 1] if place else None
+        if PAGE_ONLY in aside["classes"] and isinstance(before, nodes.Text):
+            kept = before.rstrip()
+            aside.parent[place - 1] = nodes.Text(kept)
+            aside.insert(0, nodes.Text(before[len(kept) :]))
+
+
 def notebook(app: Sphinx, docname: str, doctree: nodes.document) -> NotebookNode:
     """Return a page as a notebook."""
     path = Path(app.env.doc2path(docname))
     source = read(app, docname, path.read_text(encoding="utf-8"))
     assert source is not None
+    close_up(doctree)
     page = Page(app, docname, doctree, names(app.env))
     url = app.config.html_theme_options.get("repository_url", "")
     install = INSTALL.format(url=url, ref=app.config.udl_ref) if known(url) else INSTALL_HERE
@@ -238,14 +250,14 @@ def sweep(app: Sphinx, exception: Exception | None) -> None:
 
 
 def choose(app: Sphinx, config: Config) -> None:
-    """Install from the branch that the book is written on, or from the release being built.
+    """Install from the branch that the book is written on, or from what UDL_REF names.
 
-    The same one is linked to.
+    Links lead to the pages of a release if UDL_REF is its tag, otherwise to the newest.
     """
-    release = os.environ.get("UDL_REF", "")
+    ref = os.environ.get("UDL_REF", "")
     options = config.html_theme_options
-    config.udl_ref = config.udl_ref or release or options.get("repository_branch") or "main"
-    config.udl_site = site(options.get("repository_url", ""), config.html_baseurl, release)
+    config.udl_ref = config.udl_ref or ref or options.get("repository_branch") or "main"
+    config.udl_site = site(options.get("repository_url", ""), config.html_baseurl, ref)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
