@@ -46,7 +46,7 @@ def sections() -> dict[str, tuple[str, str]]:
     found = {}
     for path in sorted(HTML.glob("book/*.html")):
         html = path.read_text(encoding="utf-8")
-        marks = r'((?:<span id="[\w-]+"></span>)*)<section[^>]* id="([\w-]+)">\s*'
+        marks = r'((?:<span id="[\w-]+"></span>)*)<section[^>]* id="([\w-]+)"[^>]*>\s*'
         for number, (first, anchor, more) in enumerate(
             re.findall(marks + r'((?:<span id="[\w-]+"></span>)*)', html)
         ):

@@ -36,26 +36,21 @@ SETTINGS = """let toggleHintShow = "Show"; let toggleHintHide = "Hide";
 let toggleOpenOnPrint = "true"; var togglebuttonSelector = ".toggle, .admonition.dropdown";
 """
 # What scrolls sideways can be reached by keyboard; what does not is no stop on the way. Looked at
-# when it comes into view: measuring all of a long page would stall it.
+# whenever it has been laid out, which for most of a long page is when it comes near the view. All
+# is read before anything is written: the page is not laid out again for each.
 STOPS = """
-const scrollStops = new IntersectionObserver((entries) => {
-  for (const { target, isIntersecting } of entries) {
-    if (!isIntersecting) continue;
-    if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+const scrollStops = new ResizeObserver((entries) => {
+  const wide = entries.map(({ target }) => target.scrollWidth > target.clientWidth);
+  entries.forEach(({ target }, place) => {
+    if (wide[place]) target.tabIndex = 0;
     else target.removeAttribute("tabindex");
-  }
-}, { rootMargin: "1000px" });
+  });
+});
 addEventListener("load", () => setTimeout(() => {
   const all = "pre, div.math > *, .pst-scrollable-table-container, .cell_output .output";
-  const look = () => {
-    for (const element of document.querySelectorAll(all)) {
-      if (element.closest(".udl-widget")) continue; // it has its own stops
-      scrollStops.unobserve(element);
-      scrollStops.observe(element);
-    }
-  };
-  look();
-  addEventListener("resize", look);
+  for (const element of document.querySelectorAll(all)) {
+    if (!element.closest(".udl-widget")) scrollStops.observe(element); // it has its own stops
+  }
 }, 50));
 """
 # The theme's own way of the same, which measures every block of the page while it loads.
