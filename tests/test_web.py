@@ -283,6 +283,7 @@ def test_numeric_refuses(arguments, message):
         numeric(**{"question": "a", **arguments})
 
 
+@pytest.mark.caller
 @pytest.mark.parametrize("value", [None, [1], "3", b"3", True, 1j])
 def test_what_is_no_number_is_named(value):
     with pytest.raises(TypeError, match="expected a number for answer, got"):

@@ -30,8 +30,8 @@ logger = logging.getLogger(__name__)
 FOLDER = "_notebooks"
 PAGE_ONLY = "page-only"  # the class of what a page says of itself, and a notebook need not
 
-# What Markdown would read as markup. An underscore within a word is none.
-MARKUP = re.compile(r"[\\`*\[\]$]|~~|(?<!\w)_|_(?!\w)")
+# What Markdown would read as markup. An underscore between letters or digits is none.
+MARKUP = re.compile(r"[\\`*\[\]$]|~~|(?<![^\W_])_|_(?![^\W_])")
 ENTITY = re.compile(r"&(?=#?\w+;)")
 BULLET, ORDINAL = re.compile(r"^(?=(?:#+|[-+])(?:\s|$)|>)"), re.compile(r"^(\d+)(?=[.)](?:\s|$))")
 SILENT = (nodes.target, nodes.comment, nodes.substitution_definition, nodes.raw)

@@ -33,10 +33,12 @@ TOO_WIDE = """(width) => [...document.querySelectorAll("body *")]
     .slice(0, 8).map((el) => `${el.tagName.toLowerCase()}#${el.id}.${el.getAttribute("class")}`)
     .join(", ")"""
 
-# Letters of a font of icons, which no page loads: they would show as boxes.
+# Letters of the theme's font of icons, which no page loads: they would show as boxes.
 ICONS = r"""() => [...document.querySelectorAll("body *")]
-    .filter((el) => ["::before", "::after"]
-      .some((which) => /[\ue000-\uf8ff]/.test(getComputedStyle(el, which).content)))
+    .filter((el) => ["::before", "::after"].some((which) => {
+      const { content, fontFamily } = getComputedStyle(el, which);
+      return /[\ue000-\uf8ff]/.test(content) && fontFamily.includes("Awesome");
+    }))
     .map((el) => el.outerHTML.slice(0, 100))"""
 
 
