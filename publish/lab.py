@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import Browser, Page, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -157,41 +158,53 @@ def wait_for(url: str, server: subprocess.Popen[bytes], log: Path, seconds: floa
     raise RuntimeError(f"JupyterLab did not answer:\n{log.read_text(encoding='utf-8')[-2000:]}")
 
 
+@contextmanager
+def opened(browser: Browser, address: str, name: str) -> Iterator[tuple[Page, list[str]]]:
+    """Open a notebook, its kernel idle; yield its page and a list of what goes wrong there."""
+    page = browser.new_context(viewport={"width": 1350, "height": 1000}).new_page()
+    page.set_default_timeout(120_000)
+    wrong: list[str] = []
+    here = (address, address.replace("http", "ws", 1), "data:", "blob:", "about:")
+    page.on("pageerror", lambda error: wrong.append(f"an error of the page: {error}"))
+    page.on(
+        "request", lambda asked: asked.url.startswith(here) or wrong.append(f"asked {asked.url}")
+    )
+    try:
+        page.goto(f"{address}/lab/tree/{name}.ipynb?token={TOKEN}&reset")
+        page.wait_for_selector(".jp-NotebookPanel .jp-CodeCell")
+        page.wait_for_function(IDLE)
+        yield page, wrong
+    finally:
+        with suppress(PlaywrightError):  # where it did not come that far, this is not the cause
+            page.evaluate("jupyterapp.shell.currentWidget?.sessionContext.shutdown()")
+        page.context.close()
+
+
+def run_all(page: Page, limit: float = LIMIT) -> float:
+    """Run all cells from the menu, to the end or to an error; return the seconds that it took."""
+    began = time.perf_counter()
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    page.wait_for_function(DONE, timeout=1000 * limit, polling=250)
+    return time.perf_counter() - began
+
+
 def run(
     browser: Browser, address: str, name: str, shots: Path | None = None, limit: float = LIMIT
 ) -> Run:
     """Open one notebook, run all its cells from the menu, and look at what it shows."""
     found = Run(name)
-    page = browser.new_context(viewport={"width": 1350, "height": 1000}).new_page()
-    page.set_default_timeout(120_000)
-    errors: list[str] = []
-    asked: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
-    try:
-        page.goto(f"{address}/lab/tree/{name}.ipynb?token={TOKEN}&reset")
-        page.wait_for_selector(".jp-NotebookPanel .jp-CodeCell")
-        page.wait_for_function(IDLE)
-        began = time.perf_counter()
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    with opened(browser, address, name) as (page, wrong):
         try:
-            page.wait_for_function(DONE, timeout=1000 * limit, polling=250)
-        except PlaywrightError:
+            found.seconds = run_all(page, limit)
+        except PlaywrightTimeout:
             found.problems.append(f"not done after {limit:.0f} s")
-        found.seconds = time.perf_counter() - began
         page.evaluate("jupyterapp.commands.execute('notebook:expand-all-headings')")
         page.evaluate(UNFOLD)
         examine(page, found)
         if shots:
             photograph(page, shots, name)
-    finally:
-        with suppress(PlaywrightError):  # where it did not come that far, this is not the cause
-            page.evaluate("jupyterapp.shell.currentWidget?.sessionContext.shutdown()")
-        page.context.close()
-    here = (address, address.replace("http", "ws", 1), "data:", "blob:", "about:")
-    found.problems += [f"an error of the page: {error}" for error in errors]
-    found.problems += [f"asked {url}" for url in asked if not url.startswith(here)]
+    found.problems += wrong
     return found
 
 

@@ -1,18 +1,9 @@
-"""JupyterLab: the book's notebooks run there, and interactives fill their frames and get keys.
+"""JupyterLab: the book's notebooks run there, and interactives fill their frames and get keys."""
 
-``JUPYTER_LAB`` names the program if it is neither beside this Python nor on the path.
-"""
-
-import json
-import os
 import shutil
-import socket
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -36,7 +27,6 @@ web.relu_explorer(theta, np.array([0.1, 1.0, -2.0, 1.5]), label="relu-lab")""",
 )
 
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
-NEWS = "@jupyterlab/apputils-extension:announcements"
 # Which cells are chosen, and which one is active.
 CHOSEN = """[...document.querySelectorAll(".jp-Notebook .jp-Cell")]
     .map((cell) => [...cell.classList].filter((name) => /mod-(active|selected)/.test(name)).join())
@@ -45,15 +35,10 @@ FOCUS_IN_FRAME = "document.activeElement?.tagName === 'IFRAME'"
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory, unavailable):
-    """Start JupyterLab on notebooks, with this Python as its kernel; give address and folder."""
-    beside = shutil.which("jupyter-lab", path=str(Path(sys.executable).parent))
-    program = os.environ.get("JUPYTER_LAB") or beside or shutil.which("jupyter-lab")
-    if program is None:
-        unavailable("there is no JupyterLab: install it, or name it in JUPYTER_LAB")
-    home = tmp_path_factory.mktemp("home")
-    files = home / "book"
-    files.mkdir()
+def lab(tmp_path_factory, browser, unavailable):
+    """Start JupyterLab on notebooks; give what opens one of them and what runs all its cells."""
+    program = Path(sys.executable).with_name("jupyter-lab")
+    files = tmp_path_factory.mktemp("book")
     for name in CHAPTERS:
         if not (BUILT / f"{name}.ipynb").exists():
             unavailable(f"there is no _notebooks/{name}.ipynb: run make book first")
@@ -61,122 +46,42 @@ def lab(tmp_path_factory, unavailable):
     cells = [nbformat.v4.new_code_cell(source) for source in WIDGETS]
     widgets = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
     nbformat.write(widgets, files / "widgets.ipynb")
-    kernel = home / "data" / "kernels" / "python3"
-    kernel.mkdir(parents=True)
-    (home / "config" / "labconfig").mkdir(parents=True)  # as binder/postBuild has it
-    (home / "config" / "labconfig" / "page_config.json").write_text(
-        json.dumps({"disabledExtensions": {NEWS: True}}), encoding="utf-8"
-    )
-    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    (kernel / "kernel.json").write_text(
-        json.dumps({"argv": command, **{k: KERNEL[k] for k in ("display_name", "language")}})
-    )
-    environment = {
-        **{name: value for name, value in os.environ.items() if name != "UDL_BOOK"},
-        "HOME": str(home),
-        "JUPYTER_CONFIG_DIR": str(home / "config"),
-        "JUPYTER_DATA_DIR": str(home / "data"),
-        "JUPYTER_PREFER_ENV_PATH": "0",
-        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
-        "PATH": f"{Path(program).parent}{os.pathsep}{os.environ['PATH']}",
-    }
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = {
-        "ServerApp.ip": "127.0.0.1",
-        "ServerApp.port": port,
-        "ServerApp.port_retries": 0,
-        "ServerApp.allow_root": True,
-        "ServerApp.root_dir": files,
-        "IdentityProvider.token": "lab",
-        "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
-        "LabApp.extension_manager": "readonly",
-    }
-    log = home / "log.txt"
-    with log.open("w") as output:
-        server = subprocess.Popen(
-            [program, "--no-browser", *(f"--{name}={value}" for name, value in options.items())],
-            env=environment,
-            cwd=files,
-            stdout=output,
-            stderr=subprocess.STDOUT,
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "publish"))
+        import lab
+    with lab.served(files, program) as address:
+        yield SimpleNamespace(
+            opened=lambda name: lab.opened(browser, address, name),
+            run=lambda name: lab.run(browser, address, name),
+            run_all=lab.run_all,
         )
-    try:
-        address = f"http://127.0.0.1:{port}"
-        for _ in range(1200):
-            try:
-                urllib.request.urlopen(f"{address}/api/status?token=lab", timeout=5).close()
-                break
-            except (urllib.error.URLError, OSError):
-                assert server.poll() is None, log.read_text()
-                time.sleep(0.1)
-        else:
-            pytest.fail(f"JupyterLab did not answer:\n{log.read_text()}")
-        yield address, files
-    finally:
-        # Asked politely, it ends its kernels too.
-        server.terminate()
-        try:
-            server.wait(20)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
-
-
-def opened(lab, browser, name):
-    """Open a notebook, run all its cells, and give the page."""
-    address, _ = lab
-    page = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
-    page.set_default_timeout(120_000)
-    page.asked, page.errors = [], []
-    page.on("request", lambda request: page.asked.append(request.url))
-    page.on("pageerror", lambda error: page.errors.append(str(error)))
-    page.goto(f"{address}/lab/tree/{name}.ipynb?token=lab&reset")
-    page.wait_for_selector(".jp-NotebookPanel .jp-CodeCell")
-    page.wait_for_selector("#jp-bottom-panel >> text=Python 3 | Idle")
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    return page
-
-
-def quiet(lab, page):
-    """Hold that a page asked nobody else, and logged no error."""
-    here = (lab[0], lab[0].replace("http", "ws", 1), "data:", "blob:", "about:")
-    assert [url for url in page.asked if not url.startswith(here)] == []
-    assert page.errors == []
 
 
 @pytest.fixture(scope="module")
-def notebook(lab, browser):
-    """Give the page of a notebook with three interactives, all run."""
-    page = opened(lab, browser, "widgets")
-    page.wait_for_function("document.querySelectorAll('iframe.udl-frame').length === 3")
-    yield page
-    page.context.close()
+def notebook(lab):
+    """Give the page of a notebook with three interactives, all run, and hold that it is quiet."""
+    with lab.opened("widgets") as (page, wrong):
+        lab.run_all(page)
+        page.wait_for_function("document.querySelectorAll('iframe.udl-frame').length === 3")
+        yield page
+    assert wrong == []
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_a_chapter_runs_to_its_end(lab, browser, name):
-    page = opened(lab, browser, name)
-    path = lab[1] / f"{name}.ipynb"
-    for _ in range(600):
-        page.wait_for_timeout(500)
-        page.keyboard.press("Control+s")
-        codes = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
-        failed = [o for c in codes for o in c.outputs if o.output_type == "error"]
-        assert failed == []
-        if all(cell.execution_count for cell in codes):
-            break
-    assert all(cell.execution_count for cell in codes)
-    assert sum("image/svg+xml" in o.get("data", {}) for c in codes for o in c.outputs) >= 5
-    # Answers stay hidden: the code of questions, and what stands in a solution.
+def test_a_chapter_runs_to_its_end(lab, name):
+    found = lab.run(name)
+    assert found.problems == []
+    assert found.pictures >= 5
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_answers_stay_hidden(lab, name):
     # What a folded cell shows of its code is a title, not the half of an answer.
-    shown = page.locator(".jp-InputPlaceholder .jp-PlaceholderText").all_text_contents()
+    with lab.opened(name) as (page, wrong):
+        shown = page.locator(".jp-InputPlaceholder .jp-PlaceholderText").all_text_contents()
     assert shown
     assert not [text for text in shown if not text.startswith("#@title ")]
-    quiet(lab, page)
-    page.context.close()
+    assert wrong == []
 
 
 def frame_of(page, k):
@@ -228,7 +133,3 @@ def test_module_that_waits_to_be_asked_for_is_found_in_a_frame(notebook):
     frame = frame_of(notebook, 1)
     frame.get_by_text("This run as a program").click()
     frame.locator("pre").get_by_text("from udl.playground import Config, Engine").wait_for()
-
-
-def test_notebook_was_quiet(lab, notebook):
-    quiet(lab, notebook)
