@@ -78,7 +78,8 @@ def run(command: list[str], message: str, lock: int | None, **env: str) -> None:
             else:
                 print(line, end="", file=sys.stderr, flush=True)
         status = child.wait()
-    except KeyboardInterrupt:  # Ctrl-C goes to the step, too; a signal from elsewhere does not
+    # Ctrl-C goes to the step, too; a signal from elsewhere does not, nor that nobody listens.
+    except (KeyboardInterrupt, BrokenPipeError):
         child.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(20)

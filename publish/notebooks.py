@@ -72,10 +72,11 @@ def clear(folder: Path) -> None:
     """Empty a folder, but for its history."""
     folder.mkdir(parents=True, exist_ok=True)
     others = [path for path in folder.iterdir() if path.name != ".git"]
-    if others and not (folder / "binder").is_dir():
+    # A checkout of the book has a folder binder/, too.
+    if others and (not (folder / "binder").is_dir() or (folder / "book").exists()):
         raise FileExistsError(f"{folder}: expected an empty folder, or what this script wrote")
     for path in others:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def assemble(out: Path, html: Path) -> list[Path]:

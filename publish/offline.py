@@ -120,14 +120,18 @@ def files(site: Path, pdf: Path | None) -> Iterator[tuple[str, bytes]]:
 def pack(site: Path, out: Path, pdf: Path | None = None) -> None:
     """Write the archive; a broken one never has its name."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    whole = out.with_suffix(".part")
-    with zipfile.ZipFile(whole, "w") as archive:
-        for name, content in files(site, pdf):
-            entry = zipfile.ZipInfo(f"{TOP}/{name}", TIME)
-            entry.create_system, entry.external_attr = 3, 0o100644 << 16  # the same on all systems
-            kind = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, content, compress_type=kind, compresslevel=9)
-    whole.replace(out)
+    whole = out.with_name(f"{out.name}.part")
+    try:
+        with zipfile.ZipFile(whole, "w") as archive:
+            for name, content in files(site, pdf):
+                entry = zipfile.ZipInfo(f"{TOP}/{name}", TIME)
+                # The same on all systems.
+                entry.create_system, entry.external_attr = 3, 0o100644 << 16
+                kind = zipfile.ZIP_DEFLATED
+                archive.writestr(entry, content, compress_type=kind, compresslevel=9)
+        whole.replace(out)
+    finally:
+        whole.unlink(missing_ok=True)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -139,7 +143,7 @@ def main(argv: list[str] | None = None) -> int:
     given = parser.parse_args(argv)
     try:
         pack(given.site, given.out, given.pdf if given.pdf.exists() else None)
-    except FileNotFoundError as error:
+    except OSError as error:
         print(f"offline: {error}", file=sys.stderr)
         return 1
     with zipfile.ZipFile(given.out) as archive:

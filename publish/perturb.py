@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import jupytext
+import nbformat
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).parent.parent
@@ -62,9 +63,7 @@ RUNS: dict[str, tuple[str, dict[str, str]]] = {
 DATA = """
 import json, sys
 _data = sys.modules.get("udl.data")
-print(json.dumps([vars(p) | {} if hasattr(p, "__dict__") else
-    {"name": p.name, "source": p.source, "sha256": p.sha256}
-    for p in (_data.loaded() if _data else [])], default=str))
+print(json.dumps([vars(p) for p in (_data.loaded() if _data else [])]))
 """
 
 
@@ -76,8 +75,7 @@ def run(path: Path, env: dict[str, str], timeout: int) -> tuple[dict[str, Any], 
     client = NotebookClient(
         notebook, timeout=timeout, allow_errors=True, extra_arguments=["--log-level=ERROR"]
     )
-    notebook.cells.append(notebook.cells[-1].__class__(notebook.cells[-1]))
-    notebook.cells[-1].source = DATA
+    notebook.cells.append(nbformat.v4.new_code_cell(DATA))
     found, failed, printed = {}, [], ""
     with client.setup_kernel(env=os.environ | book | env, cwd=str(path.parent)):
         for index, cell in enumerate(notebook.cells):
@@ -113,8 +111,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--pages", nargs="+", help="only these; the others of a run are kept")
     parser.add_argument("--timeout", type=int, default=1800, help="seconds for a cell")
     args = parser.parse_args(argv)
-    args.out.mkdir(parents=True, exist_ok=True)
     reference = t.build(REFERENCE)
+    if unknown := [page for page in args.pages or [] if page not in reference["chapters"]]:
+        parser.error(f"--pages: the reference has no chapter {', '.join(unknown)}")
+    args.out.mkdir(parents=True, exist_ok=True)
     bad = False
     for name in args.only:
         what, env = RUNS[name]
@@ -128,7 +128,9 @@ def main(argv: list[str] | None = None) -> int:
             bad = bad or bool(failed)
             build["chapters"][page] = chapter
             print(f"{name}: {page}: {len(chapter['numbers'])} numbers", flush=True)
-            target.write_text(t.written(build), encoding="utf-8")
+            partial = target.with_suffix(".partial")
+            partial.write_text(t.written(build), encoding="utf-8")
+            partial.replace(target)
     return int(bad)
 
 

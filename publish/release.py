@@ -14,6 +14,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+BEGINS = re.compile(r" *([-*+>|]|#+|\d+\.)( |$)")  # an item, a heading: not the rest of a line
 
 
 def section(changelog: str, version: str) -> str:
@@ -28,6 +29,21 @@ def section(changelog: str, version: str) -> str:
         re.MULTILINE | re.DOTALL,
     )
     return found[1].strip() + "\n" if found and found[1].strip() else ""
+
+
+def unwrapped(text: str) -> str:
+    r"""Write each paragraph and each item on one line: in a release, the end of a line breaks it.
+
+    >>> unwrapped("### Added\n\n- One that\n  *goes* on.\n- Two.\n\nAnd\nmore.\n")
+    '### Added\n\n- One that *goes* on.\n- Two.\n\nAnd more.\n'
+    """
+    lines: list[str] = []
+    for line in text.splitlines():
+        if lines and lines[-1] and line and not BEGINS.match(line) and lines[-1][0] != "#":
+            lines[-1] += f" {line.strip()}"
+        else:
+            lines.append(line)
+    return "".join(f"{line}\n" for line in lines)
 
 
 def problems(tag: str, root: Path) -> list[str]:
@@ -58,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"{options.tag} can't be released:", *found, sep="\n  ", file=sys.stderr)
         return 1
     changelog = (options.root / "CHANGELOG.md").read_text(encoding="utf-8")
-    print(section(changelog, options.tag.removeprefix("v")), end="")
+    print(unwrapped(section(changelog, options.tag.removeprefix("v"))), end="")
     return 0
 
 

@@ -155,8 +155,9 @@ def shared(texts: Sequence[Sequence[str]]) -> Sequence[str]:
 def differences(one: Path, two: Path, rules: tolerances.Rules) -> dict[str, list[str]]:
     """Return the files that differ between two sites, each with the places."""
     here, there = files(one), files(two)
-    if not here:
-        raise FileNotFoundError(f"{one} holds no built site")
+    for site, held in ((one, here), (two, there)):
+        if not held:
+            raise FileNotFoundError(f"{site} holds no built site")
     found = {}
     for name in sorted(here.keys() | there.keys()):
         if name not in there or name not in here:

@@ -120,6 +120,7 @@ def make(folder: Path) -> Book:
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     for key in ("bibtex_bibfiles", "logo", "html"):
         del config[key]
+    config["repository"]["url"] = "https://example.org/miniature"
     extensions = config["sphinx"]["local_extensions"].keys() - OWN_PAGES
     config["sphinx"]["local_extensions"] = dict.fromkeys(sorted(extensions), str(EXTENSIONS))
     config["sphinx"]["config"] |= {
@@ -710,6 +711,84 @@ def test_the_characters_of_a_style_sheet_are_found_with_their_fonts():
         ("Size2-Regular", "\N{N-ARY SUMMATION}"),
     }
     assert extension("mathematics").characters(css) == expected
+
+
+def paragraph(*parts: nodes.Node | str) -> nodes.document:
+    """Make a page of one paragraph; a text in dollar signs is a formula."""
+    document = new_document("one.md")
+    document.settings.env = SimpleNamespace(current_builder="html", config=None)
+    made = [
+        part
+        if isinstance(part, nodes.Node)
+        else nodes.math("", part[1:-1])
+        if part[0] == "$"
+        else nodes.Text(part)
+        for part in parts
+    ]
+    document += nodes.paragraph("", "", *made)
+    return document
+
+
+@pytest.mark.parametrize(
+    ("parts", "kept"),
+    [
+        (["the slope is ", "$a$", ", and ", "$b$", "."], ["a,", "b."]),
+        (["(", "$a$", ") and (see ", "$b$", ")"], ["(a)", "b)"]),
+        (["“", "$a$", "”. Then"], ["“a”."]),
+        (["$a$", "/", "$b$", "?"], ["a/", "b?"]),
+        (["where ", "$a$", " is, and\n", "$b$", "\nis not"], []),
+        ([nodes.strong("", "", nodes.Text("of "), nodes.math("", "a"), nodes.Text(":"))], ["a:"]),
+        (["by GPT-3, of 2026-11-22"], ["GPT-3", "2026-11-22"]),
+        (["Fig. 3-4, x-axis, 10.1007/s10994-021-05946-3, 1-2-3"], []),
+        ([nodes.literal("", "GPT-3")], []),
+    ],
+)
+def test_no_line_begins_with_what_belongs_to_the_line_before(parts, kept):
+    document = paragraph(*(p.deepcopy() if isinstance(p, nodes.Node) else p for p in parts))
+    before = document.astext()
+    mathematics = extension("mathematics")
+    mathematics.Keep(document).run()
+    found = [n.astext() for n in document.findall(nodes.inline) if "udl-kept" in n["classes"]]
+    assert found == kept
+    assert document.astext() == before
+    assert all(n.parent.index(n) >= 0 for n in document.findall() if n.parent)
+    assert all(document.findall(nodes.Text)), "no text is empty"
+    assert re.search(r"\.udl-kept\s*\{\s*white-space:\s*nowrap\s*\}", mathematics.KEPT_RULE)
+
+
+@pytest.mark.parametrize(
+    ("printed", "written"),
+    [
+        (f"{1.2e-16:.0e}", "10^−16"),
+        (f"{1.47e-4:.2e}", "1.47 · 10^−4"),
+        (f"{6e11:.0e}", "6 · 10^11"),
+        (f"{1e100:.0e}", "10^100"),
+        (f"{-5e-13:.0e}", "−5 · 10^−13"),
+        (f"{-1e3:.0e}", "−10^3"),
+        (f"{0:.0e}", "0"),
+        (f"{3:.0e}", "3"),
+        (f"{-1.4743:.4f}", "−1.4743"),
+        (f"{-1234.5:,.1f}", "−1,234.5"),
+        (f"{-0.25:.0%}", "−25%"),
+        (f"{1234.5:,.1f}", "1,234.5"),
+        (f"{2.5:+.1f}", "+2.5"),
+        ("x-1", "x-1"),
+        ("-1 to 1", "-1 to 1"),
+        ("1e5 of them", "1e5 of them"),
+    ],
+)
+def test_glued_numbers_are_written_as_a_person_writes_them(printed, written):
+    glued = nodes.inline("", printed, classes=["pasted-text"])
+    typed = nodes.inline("", printed)
+    document = paragraph(glued, typed)
+    extension("mathematics").Write(document).apply()
+    shown = "".join(
+        f"^{n.astext()}" if isinstance(n, nodes.superscript) else n.astext()
+        for n in glued.children
+    )
+    assert shown.replace("\N{NO-BREAK SPACE}", " ") == written
+    assert " · " not in shown, "a line could be broken there"
+    assert typed.astext() == printed, "what nobody computed is left alone"
 
 
 def test_a_formula_that_was_never_typeset_is_reported(monkeypatch):

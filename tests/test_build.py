@@ -48,8 +48,10 @@ def allowed(*command: str) -> bool:
 
 # A namespace of mounts, in which a folder can be read-only or small; and one with no network but
 # the machine's own, through which a build speaks with its kernels.
-MOUNTS = ("unshare", "--mount")
-NO_NETWORK = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
+# As root of a namespace of its own: who runs the tests need not be root.
+ROOTED = ("unshare", "--user", "--map-root-user")
+MOUNTS = (*ROOTED, "--mount")
+NO_NETWORK = (*ROOTED, "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
 
 
 @pytest.fixture
@@ -88,6 +90,8 @@ JUPYTER_BOOK = """\
 #!/bin/sh
 echo book $UDL_OFFLINE $@ >> log
 [ ! -e wait ] || { touch waits; while [ -e wait ]; do sleep 0.02; done; }
+[ ! -e talks ] || { echo on >&2; sleep 0.5; echo on >&2; }
+while [ -e talks ]; do sleep 0.02; done
 [ ! -e says ] || { cat says >&2; exit 1; }
 mkdir -p _build/html
 echo page > _build/html/page.html
@@ -268,6 +272,18 @@ def test_an_interrupted_build_ends_its_children_and_says_so(fake, number):
     assert process.returncode == 130
     assert "Traceback" not in said
     assert "The next `make book` goes on" in said
+    time.sleep(0.2)
+    assert members(process.pid) == []
+
+
+def test_a_build_that_nobody_listens_to_any_more_ends_its_children(fake):
+    assert fake.build()[0] == 0
+    (fake.folder / "talks").touch()
+    process = fake.start()  # as in: make book 2>&1 | head
+    while process.stdout.readline() != "on\n":
+        assert process.poll() is None
+    process.stdout.close()
+    assert process.wait(timeout=30) != 0
     time.sleep(0.2)
     assert members(process.pid) == []
 
@@ -515,9 +531,10 @@ def test_a_full_disk_is_a_clear_error_and_the_next_build_recovers(tmp_path):
         export PYTHONPATH={disk}/src RAN={tmp_path}/ran UDL_OFFLINE=1 PYTHONDONTWRITEBYTECODE=1
         for part in 5 20 40 60 75 90; do
             rm -rf _build
-            mount -o remount,size=$((100 + $(du -sk . | cut -f1) + {size} * part / 100))k {disk}
+            room=$((100 + $(du -sk . | cut -f1) + {size} * part / 100))
+            mount -o remount,size=${{room}}k disk {disk}
             {build}; echo "status $?"
-            mount -o remount,size={size * 3}k {disk}
+            mount -o remount,size={size * 3}k disk {disk}
             {build}; echo "status $?"
             mkdir -p {tmp_path}/at-$part/_build; cp -r _build/html {tmp_path}/at-$part/_build/
         done

@@ -38,7 +38,9 @@ def unavailable(reason):
 
 @pytest.fixture(scope="module")
 def pdf():
-    return load("publish/pdf.py")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "publish"))
+        yield load("publish/pdf.py")
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +142,15 @@ def test_no_book_no_archive(offline, site, tmp_path, capsys):
     for path in site.rglob("*.mjs"):
         path.unlink()
     assert offline.main([str(out), "--site", str(site)]) == 1
-    assert not out.exists()
+    assert list(tmp_path.iterdir()) == [site]  # nothing half-written either
+
+
+def test_an_archive_that_cannot_be_written_is_one_line(offline, site, tmp_path, capsys):
+    (tmp_path / "book.zip").mkdir()
+    assert offline.main([str(tmp_path / "book.zip"), "--site", str(site)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("offline: ")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["book.zip", "html"]
 
 
 def test_links_to_what_can_be_downloaded(site, monkeypatch):
@@ -314,6 +324,22 @@ def test_without_a_page_there_is_no_pdf(pdf, tmp_path, capsys):
     assert pdf.main([str(out), *arguments]) == 1
     assert "book/second.html: run `make book` first" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_where_nothing_can_be_written_nothing_is_printed(pdf, tmp_path, capsys, monkeypatch):
+    def printed(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(pdf, "make", printed)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("")
+    arguments = small(tmp_path / "site")
+    for out in ("folder", "file/book.pdf"):
+        assert pdf.main([str(tmp_path / out), *arguments]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("pdf: ")
+        assert str(tmp_path / out.partition("/")[0]) in line
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder", "site"]
 
 
 @pytest.mark.browser

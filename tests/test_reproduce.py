@@ -128,8 +128,10 @@ def test_what_is_gone_or_changed_is_named(sites, tmp_path, capsys, monkeypatch):
     assert "Other prose" in said
     assert said.count("\n    only in the first") == said.count("\n    only in the second") == 1
     assert "3 of " in said
-    with pytest.raises(FileNotFoundError, match="holds no built site"):
-        reproduce.main([str(tmp_path / "nowhere"), str(two)])
+    nowhere = str(tmp_path / "nowhere")
+    for pair in ([nowhere, str(two)], [str(two), nowhere]):
+        with pytest.raises(FileNotFoundError, match="nowhere holds no built site"):
+            reproduce.main(pair)
 
 
 def test_only_what_is_stated_is_left_out():

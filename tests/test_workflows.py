@@ -233,6 +233,16 @@ def test_a_release_prints_its_section_of_the_changelog(run, project):
     assert done.out == "### Added\n\n- This.\n"
 
 
+def test_the_text_of_a_release_is_broken_where_something_ends(run, project):
+    """Its page shows each line of the text as a line, unlike the page of a file."""
+    changelog = project / "CHANGELOG.md"
+    wrapped = "- This,\n  *that*\n  and more.\n  - One below,\n    too.\n- Last.\n\nA\nword.\n"
+    changelog.write_text(changelog.read_text().replace("- This.\n", wrapped))
+    assert run("release", "v1.2.3", "--root", project).out == (
+        "### Added\n\n- This, *that* and more.\n  - One below, too.\n- Last.\n\nA word.\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
@@ -323,6 +333,121 @@ def test_a_long_text_is_cut_between_lines(gh):
     body = call[-1]
     assert len(body) < 65_536
     assert set(body.partition("\n\nCut here")[0].splitlines()) == {"0123456789"}
+
+
+# --- steps, acted out ------------------------------------------------------------------------
+
+
+def act(workflow: str, job: str, name: str, folder: Path, **env: object) -> Said:
+    """Run the script of a step as a runner does."""
+    found = load(FOLDER / f"{workflow}.yml")["jobs"][job]["steps"]
+    (text,) = (step["run"] for step in found if step.get("name") == name)
+    command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", text]
+    environment = os.environ | {key: str(value) for key, value in env.items()}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+RELEASES = """#!/bin/sh
+case "$*" in
+  "release list"*--jq*) printf '%s\\n' v1.1.0 v1.0.0 ;;
+  "release list"*) echo '[{"tagName": "v1.0.0", "publishedAt": "2026-01-31T12:00:00Z"}]' ;;
+  "release view $GONE "*) echo "HTTP 502: Bad Gateway" >&2; exit 1 ;;
+  "release view v1.0.0 "*) printf '%s\\n' book-offline.zip udl.whl ;;
+  "release view v1.1.0 "*) echo udl.whl ;;
+  "release download v1.0.0 --dir "*) mkdir -p "$5"; touch "$5/book-offline.zip" ;;
+  *) exit 2 ;;
+esac
+"""
+
+
+@pytest.fixture
+def programs(tmp_path):
+    """Give a folder for programs of a test's own, and the path that finds them first."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    return folder, f"{folder}{os.pathsep}{os.environ['PATH']}"
+
+
+def test_a_site_that_would_lose_a_version_is_not_published(programs, tmp_path):
+    folder, path = programs
+    (folder / "gh").write_text(RELEASES)
+    (folder / "gh").chmod(0o755)
+    (tmp_path / "work").mkdir()
+    done = act("book", "build", "Earlier releases", tmp_path / "work", PATH=path, GONE="none")
+    assert done.status == 0, done.error
+    releases = tmp_path / "work" / "_build" / "releases"
+    assert (releases / "v1.0.0" / "book-offline.zip").is_file()
+    assert json.loads((releases / "releases.json").read_text())[0]["tagName"] == "v1.0.0"
+    assert done.out == "::warning::v1.1.0 has no offline archive\n"
+    assert act("book", "build", "Earlier releases", tmp_path, PATH=path, GONE="v1.0.0").status
+
+
+def test_an_attempt_publishes_the_site_that_it_built_or_the_last_one_that_was():
+    jobs = load(FOLDER / "book.yml")["jobs"]
+    ((kept,), (published,)) = (
+        [step["with"] for step in jobs[job]["steps"] if f"/{action}@" in step.get("uses", "")]
+        for job, action in (("build", "upload-pages-artifact"), ("deploy", "deploy-pages"))
+    )
+    # An attempt that runs only what failed takes the outputs of an earlier one.
+    assert "github.run_attempt" in kept["name"]
+    assert jobs["build"]["outputs"]["site"] == kept["name"]
+    assert published["artifact_name"] == "${{ needs.build.outputs.site }}"
+
+
+def test_the_branch_of_notebooks_gets_what_changed_and_nothing_else(programs, tmp_path):
+    folder, path = programs
+    (folder / "gh").symlink_to("/bin/true")
+    remote, settings = tmp_path / "remote.git", tmp_path / "settings"
+    git = ["git", "--git-dir", str(remote)]
+    subprocess.run([*git, "init", "--quiet", "--bare"], check=True)
+    settings.write_text(f'[url "{remote.as_uri()}"]\n\tinsteadOf = https://example.org/a/b\n')
+
+    def push(number: int, **files: str) -> Said:
+        notebooks = tmp_path / f"run{number}" / "notebooks"
+        notebooks.mkdir(parents=True)
+        for name, text in files.items():
+            (notebooks / name).write_text(text)
+        return act(
+            "book", "notebooks", "Commit and push", notebooks,
+            PATH=path, GIT_CONFIG_GLOBAL=settings, GITHUB_SHA=number,
+            GITHUB_SERVER_URL="https://example.org", GITHUB_REPOSITORY="a/b",
+        )  # fmt: skip
+
+    def log() -> list[str]:
+        show = [*git, "log", "--format=%s", "--name-status", "notebooks"]
+        done = subprocess.run(show, capture_output=True, text=True, check=True)
+        return done.stdout.split("\n")[:-1]
+
+    first = ["Notebooks of 1", "", "A\ta", "A\tb"]
+    assert push(1, a="1", b="2").status == 0
+    assert log() == first
+    done = push(2, a="1", b="2")
+    assert (done.status, done.out) == (0, "The notebooks are as they were.\n")
+    assert log() == first
+    assert push(3, a="3").status == 0
+    assert log() == ["Notebooks of 3", "", "M\ta", "D\tb", *first]
+    remote.rename(tmp_path / "gone")
+    assert push(4, a="4").status != 0
+
+
+def test_the_sbom_is_one_that_can_be_attested(tmp_path):
+    # Of a small environment: what it has to hold does not depend on how many packages there are.
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / ".venv"], check=True)
+    program = Path(sys.executable).parent / "cyclonedx-py"
+    (tmp_path / ".venv" / "bin" / program.name).symlink_to(program)
+    (tmp_path / "_build").mkdir()
+    (tmp_path / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
+    step = "List what is in the locked environment"
+    done = act("release", "package", step, tmp_path, GITHUB_REF_NAME="v1.2.3")
+    assert done.status == 0, done.error
+    sbom = json.loads((tmp_path / "_build" / "udl-1.2.3.cdx.json").read_text(encoding="utf-8"))
+    # What actions/attest knows CycloneDX by; in the format itself the serial number is optional.
+    assert sbom["bomFormat"] == "CycloneDX"
+    assert sbom["serialNumber"].startswith("urn:uuid:")
+    assert sbom["specVersion"]
 
 
 def test_dependabot_looks_after_actions_and_pins():
