@@ -16,6 +16,7 @@ Prints a line for each number that differs. Exits with 0 if all are within the t
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -168,10 +169,14 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     table = rows(compared)
     said = summary(compared, a, b)
-    if args.markdown:
-        print(markdown(table) if table else "No number differs.", *said, sep="\n\n")
-    else:
-        print(plain(table) if table else "No number differs.", "", *said, sep="\n")
+    try:
+        if args.markdown:
+            print(markdown(table) if table else "No number differs.", *said, sep="\n\n")
+        else:
+            print(plain(table) if table else "No number differs.", "", *said, sep="\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # nobody reads any more (``| head``): Python would flush once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0 if compared.good or args.accept else 1
 
 

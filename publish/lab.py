@@ -15,7 +15,6 @@ import json
 import os
 import re
 import secrets
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -26,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from browsers import chromium
 from playwright.sync_api import Browser, Page, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
@@ -242,12 +242,9 @@ def photograph(page: Page, folder: Path, name: str) -> None:
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """Start the browser: ``CHROMIUM`` names it if it is not on the path."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        raise FileNotFoundError("there is no chromium: install it, or name it in CHROMIUM")
+def started() -> Iterator[Browser]:
+    """Start the browser."""
+    path = chromium()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
@@ -271,7 +268,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"--jupyter: expected the program jupyter-lab, found no {given.jupyter}")
     wrong = 0
     folder, program = given.folder.resolve(), given.jupyter.absolute()
-    with served(folder, program, dark=given.dark) as address, chromium() as browser:
+    with served(folder, program, dark=given.dark) as address, started() as browser:
         for name in names:
             found = run(browser, address, name, given.shots)
             wrong += bool(found.problems)

@@ -11,21 +11,23 @@ second has these numbers, and must have broken its pages at the same places.
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import os
 import re
-import shutil
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from html import escape
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import matplotlib
 import yaml
+from browsers import chromium
 from playwright.sync_api import sync_playwright
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import DictionaryObject, NameObject, TextStringObject
@@ -209,15 +211,6 @@ def finish(pdf: bytes, config: dict[str, Any], said: dict[str, list[str]]) -> by
     return buffer.getvalue()
 
 
-def chromium() -> str:
-    """Return the browser: ``CHROMIUM`` names it if it is not on the path."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        raise FileNotFoundError("there is no chromium: install it, or name it in CHROMIUM")
-    return path
-
-
 def make(site: Path, toc: dict[str, Any], config: dict[str, Any]) -> bytes:
     """Join the pages, print them twice, and return the PDF."""
     found = pages(site, toc, LEFT_OUT)
@@ -243,6 +236,21 @@ def make(site: Path, toc: dict[str, Any], config: dict[str, Any]) -> bytes:
     return finish(pdf, config, said)
 
 
+@contextmanager
+def replacing(out: Path) -> Iterator[BinaryIO]:
+    """Open a file that becomes `out` once it is whole; refuse at once what cannot be written."""
+    if out.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(out))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    whole = out.with_name(f"{out.name}.part")
+    try:
+        with whole.open("wb") as file:
+            yield file
+        whole.replace(out)
+    finally:
+        whole.unlink(missing_ok=True)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Print the book."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -255,15 +263,13 @@ def main(argv: list[str] | None = None) -> int:
     logging.getLogger("pypdf").setLevel(logging.ERROR)
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     try:
-        toc = yaml.safe_load(given.toc.read_text(encoding="utf-8"))
-        pdf = make(given.site.resolve(), toc, config)
-    except (FileNotFoundError, ValueError) as error:
+        with replacing(given.out) as file:
+            toc = yaml.safe_load(given.toc.read_text(encoding="utf-8"))
+            pdf = make(given.site.resolve(), toc, config)
+            file.write(pdf)
+    except (OSError, ValueError) as error:
         print(f"pdf: {error}", file=sys.stderr)
         return 1
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    whole = given.out.with_suffix(".part")
-    whole.write_bytes(pdf)
-    whole.replace(given.out)
     count, seconds = len(PdfReader(BytesIO(pdf)).pages), time.perf_counter() - began
     print(f"{given.out}: {count} pages, {len(pdf) / 1e6:.1f} MB, in {seconds:.0f} s")
     return 0

@@ -136,6 +136,18 @@ def test_a_docstring_says_all_that_one_has_to_know(path, node):
     assert ">>> " in found["Examples"]
 
 
+# As reStructuredText reads it: an initial at the head of a paragraph numbers an item of a list.
+ITEM = re.compile(r"(?:^|\n\n|-\n)[ ]*(?:\w|[ivxlc]+)\. ")
+MYST = re.compile(r"(?<![_^])\{[a-z][a-z:-]+\}`")
+
+
+@pytest.mark.parametrize(("path", "node"), FUNCTIONS)
+def test_a_docstring_has_no_list_by_mistake_and_no_markup_of_another_language(path, node):
+    doc = ast.get_docstring(node) or ""
+    assert ITEM.findall(doc) == []
+    assert MYST.findall(doc) == []
+
+
 @pytest.mark.parametrize(("path", "node"), FUNCTIONS)
 def test_a_function_leads_to_where_it_is_explained(path, node):
     """A reference is a source, or a chapter that uses it: its entry links there."""

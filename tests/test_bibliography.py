@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pybtex.backends.html import Backend
 from pybtex.database import parse_file
+from pybtex.style.formatting.alpha import Style as Alpha
 from pybtex.style.formatting.unsrt import Style
 
 FILE = Path(__file__).parent.parent / "book" / "references.bib"
@@ -55,6 +56,18 @@ def test_every_identifier_becomes_a_link_and_none_stands_twice():
         assert html.count("arXiv:") <= 1, formatted.key
         for link in links:
             assert seen.setdefault(link, formatted.key) == formatted.key, link
+
+
+def test_a_label_is_initials_or_the_beginning_of_a_name():
+    labels = [formatted.label for formatted in Alpha().format_entries(ENTRIES.values())]
+    form = re.compile(r"[A-Z][A-Za-z]{1,4}\+?\d\d[a-z]?")
+    assert [label for label in labels if not form.fullmatch(label)] == []
+
+
+def test_a_title_needs_no_typesetting():
+    """Nothing turns formulas of the bibliography into what a page shows."""
+    fields = [text for entry in ENTRIES.values() for text in entry.fields.values()]
+    assert [text for text in fields if "$" in text] == []
 
 
 @pytest.mark.parametrize(

@@ -740,6 +740,7 @@ def paragraph(*parts: nodes.Node | str) -> nodes.document:
         ([nodes.strong("", "", nodes.Text("of "), nodes.math("", "a"), nodes.Text(":"))], ["a:"]),
         (["by GPT-3, of 2026-11-22"], ["GPT-3", "2026-11-22"]),
         (["Fig. 3-4, x-axis, 10.1007/s10994-021-05946-3, 1-2-3"], []),
+        (["an F-1-score, A-1/2, TV-1s, CC-BY-4, a/GPT-3"], []),
         ([nodes.literal("", "GPT-3")], []),
     ],
 )

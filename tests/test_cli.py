@@ -306,12 +306,21 @@ def test_bad_usage_is_explained(text, tmp_path, capsys):
         (["gpt", "train", str(text), "--out", "x", "--steps", "0"], "--steps"),
         (["gpt", "train", str(text), "--out", "x", "--preset", "huge"], "'page', 'nanogpt-cpu'"),
         (["gpt", "train", str(text), "--out", str(text)], "is a file"),
+        (["gpt", "train", str(text), "--out", ""], "'--out': expected a name, got ''"),
+        (["gpt", "sample", ""], "'FOLDER': expected a name, got ''"),
+        (["gpt", "export", str(tmp_path), ""], "'FILE': expected a name, got ''"),
         (["gpt", "learn"], "No such command 'learn'"),
     ]:
         assert main(arguments) == 2
         assert message in capsys.readouterr().err
     assert train(text, tmp_path / "x", "--tokens", "words") == 2
     assert "expected characters, gpt2 or a number" in refused(capsys)
+    for few in ("0", "255"):
+        assert train(text, tmp_path / "x", "--tokens", few) == 2
+        assert f"256 tokens or more, one a byte, got --tokens {few}" in refused(capsys)
+    assert not (tmp_path / "x").exists()
+    assert train(text, tmp_path / "x", "--every", str(10**30)) == 2
+    refused(capsys)
 
 
 def _no_memory():
@@ -334,6 +343,36 @@ def test_what_fails_on_the_way_is_one_line(text, tmp_path, capsys, monkeypatch):
         monkeypatch.setattr(gpt, "fit", fail)
         assert train(text, tmp_path / "model") == 1
         assert message in refused(capsys)
+
+
+@pytest.mark.parametrize("more", [[], ["--resume"]])
+def test_after_too_large_a_batch_the_same_command_with_a_smaller_one_begins(
+    text, tmp_path, capsys, monkeypatch, more
+):
+    class Full:
+        def __init__(self, *_, **__):
+            raise _no_memory()
+
+    out = tmp_path / "model"
+    with monkeypatch.context() as context:
+        context.setattr("udl.gpt.train.Windows", Full)
+        assert train(text, out, "--batch", "3", *more) == 1
+        assert "try a smaller --batch" in refused(capsys)
+    assert train(text, out, "--batch", "2", *more) == 0
+    assert gpt.load(out, "last").history
+
+
+def test_what_a_run_has_saved_stays_when_memory_runs_out(text, tmp_path, monkeypatch):
+    out = tmp_path / "model"
+
+    def report(now, *_):
+        if now.step > 3:  # what was measured at first is saved by now
+            raise _no_memory()
+
+    monkeypatch.setattr("udl.cli._gpt._report", report)
+    assert train(text, out) == 1
+    assert (out / "run.json").exists()
+    assert any(out.glob("*.pt"))
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
@@ -455,7 +494,8 @@ def start(*arguments, program=PROGRAM, **streams):
     command = [sys.executable, "-u", "-c", program, *map(str, arguments)]
     streams.setdefault("stdout", subprocess.PIPE)
     streams.setdefault("stderr", subprocess.PIPE)
-    return subprocess.Popen(command, text=True, env=ENVIRONMENT, **streams)
+    streams.setdefault("env", ENVIRONMENT)
+    return subprocess.Popen(command, encoding="utf-8", errors="replace", **streams)
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(text, tmp_path):
@@ -516,6 +556,36 @@ def test_train_goes_on_when_nobody_reads(text, tmp_path):
         assert process.wait(timeout=60) == 0
     assert err == ""
     assert len(gpt.load(out, "last").history) == 20
+
+
+def test_what_the_output_cannot_show_ends_nothing(tmp_path):
+    text, out = tmp_path / "text.txt", tmp_path / "model"
+    text.write_text("日本語の文。\n" * 100, encoding="utf-8")
+    western = ENVIRONMENT | {"PYTHONIOENCODING": "cp1252"}  # as on Windows, into a file
+    options = ["gpt", "train", text, "--out", out, "--device", "cpu", *QUICK]
+    with start(*options, env=western) as process:
+        told, err = process.communicate(timeout=120)
+    assert (process.returncode, err) == (0, "")
+    assert len(gpt.load(out, "last").history) == 2
+    assert "    | " in told
+    sample = ["gpt", "sample", out, "--length", "20", "--prompt", "日"]
+    with start(*sample, env=western) as process:
+        told, err = process.communicate(timeout=120)
+    assert (process.returncode, err) == (0, "")
+    with start(*sample) as process:
+        plain, _ = process.communicate(timeout=120)
+    assert plain.startswith("日")
+    assert told == plain.encode("cp1252", "backslashreplace").decode("cp1252")
+
+
+def test_it_works_where_standard_error_is_closed(text, tmp_path):
+    options = ["gpt", "train", text, "--out", tmp_path / "model", "--device", "cpu", *QUICK]
+    closed = "exec 2>&-; exec " + shlex.join([sys.executable, "-m", "udl.cli"])
+    for arguments in (options, ["data", "fetch", "wine"]):
+        command = f"{closed} {shlex.join(map(str, arguments))}"
+        done = subprocess.run(["sh", "-c", command], env=ENVIRONMENT, stdout=subprocess.DEVNULL)
+        assert done.returncode == 0, arguments
+    assert len(gpt.load(tmp_path / "model", "last").history) == 2
 
 
 def test_a_terminal_gets_a_bar(text, tmp_path):

@@ -330,6 +330,26 @@ def test_verify_tells_a_folder_that_is_none(
     assert err == "Error: not as expected: life_expectancy, digits\n"
 
 
+def test_verify_reads_what_another_copy_hides(
+    server: Server,
+    cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    serve(server, monkeypatch)
+    cache.mkdir()
+    (tmp_path / "a.csv").write_bytes(BODY)
+    (cache / "a.csv").write_bytes(b"damaged")
+    monkeypatch.setenv("UDL_DATA_DIR", str(tmp_path))
+    assert main(["data", "verify", "life_expectancy"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(": expected")[0].partition(", SHA")[0] for line in lines] == [
+        f"ok     life_expectancy: {tmp_path}/a.csv",
+        f"WRONG  life_expectancy: {cache}/a.csv",
+    ]
+
+
 def test_no_home_folder_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

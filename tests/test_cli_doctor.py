@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import subprocess
 import sys
@@ -15,6 +17,7 @@ import pytest
 
 from udl.cli import _doctor, main
 from udl.cli._doctor import Finding, Need
+from udl.data import _files
 
 FAKE = """
 import types
@@ -294,6 +297,21 @@ def test_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.access", lambda *_: False)
     (row,) = _doctor._folder("downloads", tmp_path, "so it is")
     assert (row[0], row[2]) == ("note", f"{tmp_path} cannot be written, so it is")
+
+
+def test_a_cache_that_may_not_be_read_is_a_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stat, cache = Path.stat, _files.cache_dir()
+
+    def forbidden(path: Path, **options: bool) -> os.stat_result:
+        if tmp_path / "cache" in path.parents:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", forbidden)
+    ((level, name, words, _),) = _doctor._folder("downloads", cache, "so it is")
+    assert (level, name, words) == ("note", "downloads", f"{cache} cannot be read, so it is")
 
 
 def test_a_damaged_file_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

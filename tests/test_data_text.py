@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import math
 import os
@@ -55,6 +56,25 @@ def test_the_file_is_used_where_it_is(places: Path, source) -> None:
     assert found.provenance in data.loaded()
     assert found.provenance.sha256 == data.available()["Tiny Shakespeare"]
     assert data.tiny_shakespeare("surrogate").is_surrogate
+
+
+def test_a_cache_that_may_not_be_read_holds_nothing(
+    places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Path.read_bytes
+
+    def forbidden(path: Path) -> bytes:
+        if tmp_path / closed in path.parents:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", forbidden)
+    closed = "cache"
+    assert data.tiny_shakespeare("auto").is_surrogate
+    assert data.available()["Tiny Shakespeare"] == "surrogate"
+    closed = "data"  # a folder that the reader has named is for the reader to mend
+    with pytest.raises(PermissionError):
+        data.tiny_shakespeare("auto")
 
 
 def test_the_real_file() -> None:

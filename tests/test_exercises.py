@@ -346,7 +346,7 @@ def test_a_check_of_a_chapter_knows_right_from_wrong(check, name):
     if isinstance(exercise, Function):
         assert exercise.arguments()
         assert check(name, exercise.reference).right
-        wrong = exercise.mistakes.items()
+        wrong = (exercise.mistakes or {}).items()
     elif isinstance(exercise, Value):
         right = exercise.answer() if callable(exercise.answer) else exercise.answer
         assert check(name, right).right

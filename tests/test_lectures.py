@@ -121,7 +121,7 @@ MINIATURE = {
     "conf.py": """\
         import sys
         sys.path.insert(0, "_ext")
-        extensions = ["myst_parser", "lectures", "mathematics", "slide_checks"]
+        extensions = ["sphinx_exercise", "myst_parser", "lectures", "mathematics", "slide_checks"]
         html_math_renderer = "typeset"
         myst_enable_extensions = ["dollarmath"]
         numfig = True
@@ -148,13 +148,18 @@ MINIATURE = {
         ````{slide-check} A slip
         :deck: one
         :lines: 4-5
-        Both versions, $a^2$, as in [](#sec-b) and {numref}`fig-here`.
+        Both versions, $a^2$, as in [](#sec-b) and {numref}`fig-here`; {ref}`ex-why`.
 
         ```{figure} dot.svg
         :name: fig-here
         A dot.
         ```
         ````
+
+        ```{exercise}
+        :label: ex-why
+        Why?
+        ```
 
         (sec-0)=
         ## A last section
@@ -279,6 +284,8 @@ def test_the_page_of_slide_checks_shows_each_in_full_and_follows_changes(book):
     html = page(book, "checks")
     box = html.partition('class="slide-check admonition"')[2].partition("</section>")[0]
     assert 'href="second.html#sec-b"' in box
+    exercise = box.partition('href="chapter.html#ex-why"')[2].partition("</a>")[0]
+    assert plain(f"<a{exercise}") == "Exercise 1"
     assert 'href="chapter.html#fig-here"' in box  # the number leads to the figure,
     assert "dot.svg" not in html  # which is not repeated
     assert "<mjx-container" in box

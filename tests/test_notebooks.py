@@ -334,6 +334,8 @@ def test_notebooks_of_a_miniature_book(tmp_path):
     texts = [cell.source for cell in cells_of(notebook, "markdown")]
     everything = "\n".join(texts)
     assert texts[0].startswith('# <a name="4.-Chapter-rich"></a>4. Chapter rich\n\n*A page of')
+    # Below what installs.
+    assert re.match(r"\*Nothing has run yet: .* all of them took [1-9]\d* s\. ", texts[1])
     assert "[1. Chapter one]" not in everything
     assert "Fig. 4.1. See [Chapter one](one.ipynb), [A part](#A-part) and (4.1)." in everything
     assert "$$\na = b\n\\tag{4.1}\n$$" in everything
@@ -407,6 +409,9 @@ def test_notebooks_of_a_book_that_has_an_address(tmp_path):
         path.stem: nbformat.read(path, as_version=4) for path in (html / "_notebooks").iterdir()
     }
     assert set(notebooks) == {"index", "one", "two", "three"}
+    # A page that draws and asks nothing shows nothing, also when it has run.
+    assert "Nothing has run" in notebooks["one"].cells[2].source
+    assert "Nothing has run" not in str(notebooks["index"])
     # Those of a release lead to the pages of that release.
     pages = "https://ann.github.io/x/versions/v1.2.3/book"
     colab = "https://colab.research.google.com/github/Ann/x/blob/notebooks"
@@ -668,7 +673,9 @@ def test_a_page_says_no_more_than_what_its_rocket_does(extension):
 
     assert said("https://github.com/a/b").startswith("opens it on Binder or Colab, ")
     assert said("https://codeberg.org/a/b").startswith("opens it on Binder, ")
-    assert not {"Binder", "Colab"} & set(re.findall(r"\w+", said("https://example.org/b")))
+    nowhere = said("https://example.org/b")
+    assert not {"Binder", "Colab"} & set(re.findall(r"\w+", nowhere))
+    assert "in a copy of the book's repository, its first cell installs" in nowhere
 
     # Nor do the sources in words of their own: these have to hold with and without an address.
     pages = [path.read_text(encoding="utf-8") for path in BOOK.rglob("*.md")]
@@ -752,6 +759,14 @@ def test_the_branch_is_made_anew_and_nothing_else_is_emptied(branch, extension, 
     (tmp_path / "mine.txt").write_text("mine", encoding="utf-8")
     assert extension.publish.main([str(tmp_path), "--html", str(HTML)]) == 1
     assert "expected an empty folder" in capsys.readouterr().err
+    assert (tmp_path / "mine.txt").exists()
+    for name in ("binder", "book"):  # as in a checkout
+        (tmp_path / name).mkdir()
+    assert extension.publish.main([str(tmp_path), "--html", str(HTML)]) == 1
+    assert "expected an empty folder" in capsys.readouterr().err
+    assert (tmp_path / "mine.txt").exists()
+    (branch / "elsewhere").symlink_to(tmp_path)
+    assert extension.publish.main([str(branch), "--html", str(HTML)]) == 0
     assert (tmp_path / "mine.txt").exists()
     assert extension.publish.main([str(tmp_path / "new"), "--html", str(tmp_path)]) == 1
     assert "run make book first" in capsys.readouterr().err
@@ -844,7 +859,7 @@ def test_a_notebook_runs_without_data_or_network(clean, tmp_path, path):
 @pytest.fixture(scope="module")
 def chromium(extension):
     """Start the browser, once: two cannot be driven side by side."""
-    with extension.lab.chromium() as browser:
+    with extension.lab.started() as browser:
         yield browser
 
 

@@ -34,6 +34,7 @@ def load(folder, name):
 
 t = load(BOOK / "_ext", "tolerances")
 compare = load(ROOT / "publish", "compare")
+perturb = load(ROOT / "publish", "perturb")
 
 
 # Reading what was glued
@@ -368,6 +369,16 @@ def test_the_command_prints_what_differs(place, capsys):
     )
 
 
+def test_other_data_are_compared_if_that_is_asked_for(place, capsys):
+    build = changed(line__slope=1.6)
+    build["chapters"]["line"]["data"] = {"who": "surrogate"}
+    b = place("b.json", build)
+    assert compare.main([b]) == 0
+    assert "Not compared: line, which had other data" in capsys.readouterr().out
+    assert compare.main([b, "--any-data"]) == 1
+    assert "OUTSIDE" in capsys.readouterr().out
+
+
 def test_folders_of_a_built_book_and_of_its_tree_will_do(place, tmp_path, capsys):
     place("tree/_build/html/numbers.json", A)
     assert compare.main([str(tmp_path / "tree"), str(tmp_path / "tree/_build/html")]) == 0
@@ -404,6 +415,24 @@ def test_a_bad_file_is_named(place, tmp_path, capsys, text, message):
     assert message in error
 
 
+@pytest.mark.parametrize("device", [None, 5, ["CPU"]])
+def test_a_device_without_a_name_is_refused(place, capsys, device):
+    assert compare.main([place("b.json", A | {"device": device})]) == 2
+    assert f"expected the name of a device, got {device!r}" in capsys.readouterr().err
+
+
+def test_nobody_has_to_read_to_the_end(place):
+    b = changed(**{f"line__new{k}": 1.0 for k in range(5000)})
+    command = [sys.executable, str(ROOT / "publish" / "compare.py"), place("a.json", A)]
+    with subprocess.Popen(
+        [*command, place("b.json", b)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline().startswith("chapter")
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 1  # as for a reader: they differ
+
+
 def test_three_builds_are_refused(place):
     with pytest.raises(SystemExit) as stopped:
         compare.main(["a", "b", "c"])
@@ -432,6 +461,41 @@ def test_no_gpu_and_no_surrogate_becomes_the_reference(place, tmp_path, capsys):
     assert (tmp_path / "numbers.json").read_text() == before
 
 
+def test_a_run_of_a_page_gives_its_numbers_its_data_and_what_failed(tmp_path, monkeypatch, capsys):
+    cells = """---
+kernelspec: {display_name: Python 3, name: python3}
+---
+```{code-cell} ipython3
+import os
+from myst_nb import glue
+from udl import data
+data.twelve_points()
+glue("core", os.environ["OPENBLAS_CORETYPE"], display=False)
+glue("slope", 1.5, display=False)
+```
+```{code-cell} ipython3
+:tags: [raises-exception]
+assert 1 > 2, "one is less"
+```
+"""
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "line.md").write_text(cells)
+    monkeypatch.setattr(perturb, "ROOT", tmp_path)
+    monkeypatch.setattr(perturb, "REFERENCE", tmp_path / "numbers.json")
+    reference = A | {"chapters": {"line": A["chapters"]["line"]}}
+    (tmp_path / "numbers.json").write_text(t.written(reference))
+    with pytest.raises(SystemExit, match="2"):
+        perturb.main([str(tmp_path / "out"), "--pages", "lien"])
+    assert "the reference has no chapter lien" in capsys.readouterr().err
+    assert perturb.main([str(tmp_path / "out"), "--only", "avx2", "--pages", "line"]) == 1
+    assert "avx2: line: cell 2: AssertionError" in capsys.readouterr().err
+    (path,) = (tmp_path / "out").iterdir()
+    assert t.build(path)["chapters"]["line"] == {
+        "data": {"twelve points": "embedded"},
+        "numbers": {"core": "Haswell", "slope": 1.5},
+    }
+
+
 def test_another_machine_is_recorded(place, tmp_path, rules):
     b = changed(net__loss=0.52, line__ms=9.0) | {"machine": "old", "env": {"A": "1"}}
     assert compare.main(["--record", "old", "--what", "an old one", place("b.json", b)]) == 0
@@ -445,7 +509,7 @@ def test_another_machine_is_recorded(place, tmp_path, rules):
 # A small book
 
 
-def notebook(**values):
+def notebook(source="# A page", **values):
     """Return a page that has glued values, as if it had run."""
     outputs = [
         {
@@ -458,7 +522,7 @@ def notebook(**values):
         for name, data in values.items()
     ]
     cells = [
-        {"cell_type": "markdown", "metadata": {}, "source": "# A page"},
+        {"cell_type": "markdown", "metadata": {}, "source": source},
         {
             "cell_type": "code",
             "execution_count": 1,
@@ -523,7 +587,10 @@ def test_a_book_writes_its_numbers_and_shows_what_differs(tmp_path):
     numbers = {"slope": 1.5 + 2**-30, "n": 7, "ms": 4.0}
     record = "application/papermill.record/text/plain"
     line = notebook(
-        **{k: {record: repr(v)} for k, v in numbers.items()}, picture=figure, sentence=said
+        "# A page\n\nThe line rises by {glue:text}`slope:.2f`, so by {glue:text}`slope:.3f`.",
+        **{k: {record: repr(v)} for k, v in numbers.items()},
+        picture=figure,
+        sentence=said,
     )
     files = {
         "conf.py": CONF.format(extensions=str(BOOK / "_ext")),
@@ -565,31 +632,39 @@ def test_a_book_writes_its_numbers_and_shows_what_differs(tmp_path):
     assert done.returncode == 0, done.stderr
     assert {p: p.stat().st_mtime_ns for p in before} == before
     assert cells(tmp_path, 0) == [
-        ["Page", "numbers", "identical", "largest difference", "of its tolerance"],
-        ["A page", "3", "2", "17%", "167%"],
-        ["A page", "3", "2", "6e-10", "0.062%"],
-        ["Together", "6", "4", "17%", "167%"],
+        ["Page", "differ", "of its tolerance"],
+        ["A page", "1 of 3", "167%"],
+        ["A page", "1 of 3", "0.062%"],
+        ["Together", "2 of 6", "167%"],
     ]
-    assert cells(tmp_path, 1)[1:] == [
-        ["A page", "loss", "0.6", "0.5", "17%, 167% of the tolerance: outside"],
-        ["A page", "slope", "1.5", "1.5", "6e-10, 0.062% of the tolerance"],
+    assert cells(tmp_path, 1) == [
+        ["Number", "reference, this build", "of its tolerance"],
+        ["A page loss", "0.6 0.5", "167% outside"],
+        ["A page slope", "1.5 1.5", "0.062%"],
     ]
     assert cells(tmp_path, 2) == [
         ["Page", "old", "new"],
         ["A page", "3.8%", "other words"],
-        ["A page", "identical", "not run"],
+        ["A page", "same", "not run"],
     ]
     html = (tmp_path / "_build/html/differences.html").read_text(encoding="utf-8")
     assert "Left out: 1 measured times" in html
     assert "not in the table" not in html  # nowhere is a whole page identical
-    assert "Rounded to 6 digits" in html
+    # A link leads to where the number stands first; to the page where it stands in no sentence.
+    assert re.findall(r'href="([^"]*)"[^>]*>A page</a> <code', html) == [
+        "net.html",
+        "line.html#number-slope",
+    ]
+    sentence = (tmp_path / "_build/html/line.html").read_text(encoding="utf-8")
+    assert re.findall(r'id="number-[^>]*>([^<]*)<', sentence) == ["1.50"]
+    assert "Rounded to 4 digits" in html
     # What all builds have in common is said once, what is a build's own beside it.
     words = " ".join(re.sub("<[^>]*>", "", html).split())
     assert "Both, and each build below, had Python 3.11, numpy 2.4." in words
     assert words.count("numpy 2.4") == 1
+    assert "Other words, in A page: “tree” or “network”." in words
     assert "No build on a GPU has been recorded" in html
     for said in (
-        "Other words: net:best, “tree” or “network”.",
         "May differ by 10% or by 0.01. trained",
         "May be other words. a name",
         "Never compared. a clock",
@@ -606,10 +681,10 @@ def test_a_book_writes_its_numbers_and_shows_what_differs(tmp_path):
     (tmp_path / "recorded.json").write_text(json.dumps(runs))
     assert build(tmp_path).returncode == 0
     assert cells(tmp_path, 0)[1:] == [
-        ["A page", "3", "1", "17%", "167%"],
-        ["Together", "6", "4", "17%", "167%"],
+        ["A page", "2 of 3", "167%"],
+        ["Together", "2 of 6", "167%"],
     ]
-    assert [row[1] for row in cells(tmp_path, 1)[1:]] == ["loss"]
+    assert [row[0] for row in cells(tmp_path, 1)[1:]] == ["A page loss"]
     assert cells(tmp_path, 2)[1:] == [["A page", "3.8%", "other words"]]
     html = (tmp_path / "_build/html/differences.html").read_text(encoding="utf-8")
     words = " ".join(re.sub("<[^>]*>", "", html).split())
@@ -626,12 +701,39 @@ def test_a_book_writes_its_numbers_and_shows_what_differs(tmp_path):
     (tmp_path / "net.ipynb").write_text(plain(loss=0.6, best="tree"), encoding="utf-8")
     assert build(tmp_path).returncode == 0
     assert t.build(path)["chapters"]["net"]["numbers"] == {"loss": 0.6, "best": "tree"}
-    assert ["A page", "path", "[1, 2]", "", "only in the reference"] in cells(tmp_path, 1)
+    assert ["A page path", "[1, 2] –", "only in reference"] in cells(tmp_path, 1)
 
     (tmp_path / "numbers.json").write_text("{")
     done = build(tmp_path)
     assert done.returncode != 0
     assert "numbers.json: Expecting" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        (1.0, 1.1, "9.1%"),
+        (1.0, 1.0 + 1e-9, "1e-09"),
+        (1e6, 1e6 + 1e-9, "<1e-12"),  # the last digits of a large number
+        (3e-13, 4e-13, "<1e-12"),  # two zeros, though a quarter of each other apart
+        (3e-11, 4e-11, "25%"),
+    ],
+)
+def test_a_difference_of_what_should_be_zero_does_not_count(a, b, expected):
+    glued = load(BOOK / "_ext", "glued")
+    one = t.difference("c", "k", a, b, t.Rule(1e-7, 1e-12, False, "float64"))
+    assert glued.largest([one]) == expected
+    assert glued.largest([one, t.difference("c", "k", 2.0, 4.0, RULE)]) == "50%"
+
+
+@pytest.mark.book
+def test_each_number_in_a_sentence_can_be_linked_to():
+    for page, source in TEXTS.items():
+        keys = set(re.findall(r"(?<!`){glue:text}`([\w-]+)[:`]", source))
+        path = ROOT / "_build/html/book" / f"{page}.html"
+        ids = re.findall(r'id="number-([^"]*)"', path.read_text(encoding="utf-8"))
+        assert len(ids) == len(set(ids))
+        assert {key for key in keys if not RULES.is_timing(f"{page}:{key}")} == set(ids), page
 
 
 # The book's own files

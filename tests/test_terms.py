@@ -158,7 +158,7 @@ def test_the_text_stays_as_it_is(built):
 def test_the_glossary_names_sections_other_names_and_the_chapters(built):
     words = re.sub(r"\s+", " ", page(built, "words"))
     assert (
-        'Also: hidden node. Section: <a class="reference internal" href="one.html#sec-unit">'
+        'Also: hidden node · Section: <a class="reference internal" href="one.html#sec-unit">'
         in (words)
     )
     assert re.findall(r"<summary>(.*?)</summary>", words) == [

@@ -247,7 +247,7 @@ def test_repr_does_not_tell_the_answer():
         (293812, 1e-2, "294000"),
         (7.0739, 1e-6, "7.0739"),
         (1 / 3, 1e-4, "0.33333"),
-        (-4.2e-9, 1e-2, "-4.2e-09"),
+        (-4.2e-9, 1e-2, "−4.2e−09"),
         (0, 1e-2, "0"),
     ],
 )
@@ -255,10 +255,23 @@ def test_answer_is_shown_to_its_tolerance(answer, rtol, shown):
     assert numeric("a", answer, rtol=rtol).props["solution"] == f"The answer is {shown}."
 
 
+def test_an_answer_is_followed_by_its_unit():
+    said = [numeric("a", -36.8, unit=unit).props["solution"] for unit in ("%", "years", "")]
+    assert said == ["The answer is −36.8%.", "The answer is −36.8 years.", "The answer is −36.8."]
+
+
+def test_punctuation_after_a_formula_is_tied_to_it():
+    made = inline("Is ($a$), with `$` and $b$'s sign, $c$ or $d$?")
+    tied = re.findall(r'<span class="udl-kept"><math>.*?</math>(.*?)</span>', made)
+    assert [html.unescape(text) for text in tied] == ["),", "'", "?"]
+    assert re.sub(r"</?span[^>]*>", "", made).count("<math>") == 4
+    assert html.unescape(re.sub(r"<[^>]*>", "", made)) == "Is (a), with $ and b's sign, c or d?"
+
+
 @given(st.floats(allow_nan=False, allow_infinity=False, width=32), st.floats(0, 0.1))
 def test_shown_answer_would_be_accepted(answer, rtol):
     solution = numeric("a", answer, rtol=rtol).props["solution"]
-    shown = float(solution.removeprefix("The answer is ").removesuffix("."))
+    shown = float(solution.removeprefix("The answer is ").removesuffix(".").replace("−", "-"))
     assert abs(shown - answer) <= rtol * abs(answer)
 
 

@@ -365,7 +365,7 @@ class Fill(SphinxPostTransform):
         """Return a link to a slide check."""
         docname, anchor = result.check
         address = self.app.builder.get_relative_uri(self.env.docname, docname)
-        text = result.row.check
+        text = result.row.check.replace("'", "\N{RIGHT SINGLE QUOTATION MARK}")
         return nodes.reference("", text, internal=True, refuri=f"{address}#{anchor}")
 
 

@@ -3,6 +3,7 @@
 Each build writes what its chapters glue to ``_build/html/numbers.json``; the committed reference
 is ``book/numbers.json``. ``{build-differences} PART`` puts a table into its page: this build
 against the reference, recorded builds of other machines, or the rules. Filled when all is read.
+The tables lead to the sentence that a number stands in, so each number gets an id.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.errors import ExtensionError
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
+from timings import GluedText
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -31,9 +33,12 @@ FILES = ("numbers.json", "tolerances.yml", "recorded.json")
 MOST = 25  # numbers that a page lists
 SMALL = 1e-4  # of a tolerance: a number that uses up less is counted, and not listed
 NEXT_TO_NOTHING = f"each by less than {t.percent(SMALL)} of its tolerance"
-SAME = "identical"
-DIGITS = 6  # of each: more say no more to a reader
-ZERO = 1e-12  # two numbers that are closer are no two numbers to a reader
+SAME = "same"
+DIGITS = 4  # of each: more say no more to a reader
+ZERO = 1e-12  # two numbers that are closer, or relatively so, are no two numbers to a reader
+NOTHING = f"<{ZERO:g}"
+USED = "of its\ntolerance "
+FULL = 10  # times its tolerance: how far a number is beyond that says no more to a reader
 
 
 # ------------------------------------------------------------------------------- what a build has
@@ -89,6 +94,51 @@ def write(app: Sphinx, exception: Exception | None) -> None:
         partial.replace(target)
 
 
+# ------------------------------------------------------------------------- where a number stands
+
+
+class NamedText(GluedText):
+    """The role ``{glue:text}``, whose node knows which number it shows."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Note the number; no table lists one of another page, or a timing."""
+        found, messages = super().run()
+        for node in found:
+            if isinstance(node, nodes.inline):
+                node["number"] = self.text.partition(":")[0]
+        return found, messages
+
+
+def places(env: BuildEnvironment) -> dict[str, set[str]]:
+    """Return which numbers of a page have an id there."""
+    if not hasattr(env, "udl_places"):
+        env.udl_places = {}
+    return env.udl_places  # type: ignore[no-any-return]
+
+
+def place(key: str) -> str:
+    """Return the id of a number in its page."""
+    return f"number-{key}"
+
+
+def mark(app: Sphinx, doctree: nodes.document) -> None:
+    """Give each number an id where it stands first. A title is copied to other places."""
+    known = places(app.env)[app.env.docname] = set()
+    for node in doctree.findall(nodes.inline):
+        key = node.get("number")
+        if key and key not in known and not inside(node, nodes.title):
+            node["ids"].append(place(key))
+            known.add(key)
+
+
+def inside(node: nodes.Node, kind: type[nodes.Node]) -> bool:
+    """Say whether a node stands in one of a kind."""
+    while (node := node.parent) is not None:
+        if isinstance(node, kind):
+            return True
+    return False
+
+
 # ------------------------------------------------------------------------------------- the tables
 
 
@@ -121,10 +171,10 @@ def comparing(env: BuildEnvironment) -> set[str]:
 
 
 def table(heads: list[str], rows: Iterable[list[nodes.Node | str]]) -> nodes.table:
-    """Return a table; columns of numbers are named with a trailing space."""
+    """Return a table; columns of numbers are named with a trailing space, and do not wrap."""
     group = nodes.tgroup("", cols=len(heads))
     group += [nodes.colspec("", colwidth=1) for _ in heads]
-    group += nodes.thead("", table_row(*(head.strip() for head in heads)))
+    group += nodes.thead("", table_row(*(lines(head.strip()) for head in heads)))
     group += (body := nodes.tbody())
     for row in rows:
         body += table_row(*row)
@@ -133,6 +183,15 @@ def table(heads: list[str], rows: Iterable[list[nodes.Node | str]]) -> nodes.tab
             if head.endswith(" "):
                 entry["classes"].append("number")
     return nodes.table("", group, classes=["build-report"])
+
+
+def lines(said: str) -> nodes.Node:
+    """Return a text with its lines as they are."""
+    line = nodes.inline("", "")
+    for count, part in enumerate(said.split("\n")):
+        line += [nodes.raw("", "<br>\n", format="html")] if count else []
+        line += nodes.Text(part)
+    return line
 
 
 def text(said: str) -> nodes.paragraph:
@@ -156,14 +215,24 @@ class Fill(SphinxPostTransform):
         """What was compared."""
         return self.env.udl_differences  # type: ignore[attr-defined, no-any-return]
 
-    def chapter(self, name: str) -> nodes.Node:
-        """Return a chapter's title as a link; its name where the book has it no more."""
+    def chapter(self, name: str, key: str = "") -> nodes.Node:
+        """Return a chapter's title as a link, to a number's sentence if it stands in one.
+
+        Where the book has the chapter no more, return its name.
+        """
         docname = next((d for d in (f"book/{name}", name) if d in self.env.titles), None)
         if docname is None:
             return nodes.inline("", name)
         address = self.app.builder.get_relative_uri(self.env.docname, docname)
+        if key in self.now["places"].get(docname, ()):
+            address = f"{address.partition('#')[0]}#{place(key)}"
         title = self.env.titles[docname].astext()
         return nodes.reference("", title, internal=True, refuri=address)
+
+    def number(self, one: t.Difference) -> nodes.Node:
+        """Return the chapter of a number as a link to its sentence, and the number's key."""
+        key = nodes.literal("", one.key)
+        return nodes.inline("", "", self.chapter(one.chapter, one.key), nodes.Text(" "), key)
 
     def folded(self, what: str, names: list[str]) -> nodes.paragraph:
         """Name the pages that a table leaves out, since nothing differs there."""
@@ -221,13 +290,13 @@ class Fill(SphinxPostTransform):
             ]
             everything += own
             if name in compared.data:
-                rows.append([self.chapter(name), "other data: not compared", "", "", ""])
+                rows.append([self.chapter(name), "other data: not compared", ""])
             elif any(one.verdict != t.SAME for one in own):
                 rows.append([self.chapter(name), *counted(own)])
             elif own:
                 identical.append(name)
         rows.append([nodes.strong("", "Together"), *counted(everything)])
-        heads = ["Page", "numbers ", "identical ", "largest difference ", "of its tolerance "]
+        heads = ["Page", "differ ", USED]
         left_out = [
             f"{len(compared.of(verdict))} {what}"
             for verdict, what in (
@@ -254,21 +323,14 @@ class Fill(SphinxPostTransform):
         apart.sort(key=lambda one: (one.verdict == t.WITHIN, -one.share, one.name))
         large = [one for one in apart if not next_to_nothing(one)]
         rows: list[list[nodes.Node | str]] = [
-            [
-                self.chapter(one.chapter),
-                nodes.literal("", one.key),
-                t.shown(one.a, digits=DIGITS),
-                t.shown(one.b, digits=DIGITS),
-                said(one),
-            ]
-            for one in large[:MOST]
+            [self.number(one), both(one), said(one)] for one in large[:MOST]
         ]
-        heads = ["Page", "Number", "reference ", "this build ", "Difference"]
+        heads = ["Number", "reference,\nthis build ", USED]
         more = len(apart) - len(rows)
         if not rows:
             differ = "1 number differs" if more == 1 else f"{more} numbers differ"
             return [text(f"{differ}, {NEXT_TO_NOTHING}.")]
-        note = f"Rounded to {DIGITS} digits; the differences are those before rounding."
+        note = f"Rounded to {DIGITS} digits; what they use up is computed before rounding."
         if more:
             how = NEXT_TO_NOTHING if len(large) <= MOST else "further from their tolerances"
             note = f"And {more} more, {how}. {note}"
@@ -310,16 +372,20 @@ class Fill(SphinxPostTransform):
         if identical:
             shown.append(self.folded("identical in all of these builds", identical))
         worded = {
-            f"{one.name}, “{t.shown(one.a, 60)}” or “{t.shown(one.b, 60)}”"
+            (name, one.key, f": “{t.shown(one.a, 60)}” or “{t.shown(one.b, 60)}”")
             for name in known
             for run in runs.values()
             for one in t.recorded(run, name, by)
             if one.size == float("inf")
         }
-        what = (
-            f"Other words: {'; '.join(sorted(worded))}." if worded else "All words were the same."
-        )
-        return [listing, *shown, text(what)]
+        if not worded:
+            return [listing, *shown, text("All words were the same.")]
+        line = text("Other words, in ")
+        for count, (name, key, words) in enumerate(sorted(worded)):
+            line += [nodes.Text("; in ")] if count else []
+            line += [self.chapter(name, key), nodes.Text(words)]
+        line += nodes.Text(".")
+        return [listing, *shown, line]
 
     def tolerances(self) -> list[nodes.Node]:
         """Print the rules."""
@@ -362,31 +428,41 @@ def upper(said: str) -> str:
 
 
 def largest(apart: list[t.Difference]) -> str:
-    """Write the largest of some differences; what should be zero has none that counts."""
+    """Write the largest of some differences; of what should be zero, none counts."""
     counting = [one for one in apart if one.distance > ZERO]
-    if not counting:
-        return f"below {ZERO:g}"
-    top = max(counting, key=lambda one: one.size)
-    return "other words" if top.size == float("inf") else t.percent(top.size)
+    top = max((one.size for one in counting), default=0.0)
+    if top <= ZERO:
+        return NOTHING
+    return "other words" if top == float("inf") else t.percent(top)
 
 
-def said(one: t.Difference) -> str:
-    """Say how far apart two values are."""
+def both(one: t.Difference) -> nodes.Node:
+    """Write the two values, one below the other."""
+    values = [t.shown(value, digits=DIGITS) or "–" for value in (one.a, one.b)]
+    return lines("\n".join(values))
+
+
+def used(share: float) -> str:
+    """Write how much of a tolerance was used up."""
+    return t.percent(share) if share <= FULL else f">{t.percent(FULL)}"
+
+
+def said(one: t.Difference) -> nodes.Node:
+    """Say how much of their tolerance two values use up, or why none applies."""
     if one.verdict in (t.GONE, t.NEW):
-        return "only in the reference" if one.verdict == t.GONE else "only in this build"
+        place = "reference" if one.verdict == t.GONE else "this build"
+        return lines(f"only in\n{place}")
     if one.size == float("inf"):
-        return "other words" + ("" if one.verdict == t.WITHIN else ": not expected")
-    end = "" if one.verdict == t.WITHIN else ": outside"
-    return f"{t.percent(one.size)}, {t.percent(one.share)} of the tolerance{end}"
+        return lines("other\nwords" if one.verdict == t.WITHIN else "other words,\nnot expected")
+    return lines(used(one.share) + ("" if one.verdict == t.WITHIN else "\noutside"))
 
 
 def counted(found: list[t.Difference]) -> list[nodes.Node | str]:
-    """Write how many numbers there are, how many are identical, and the largest difference."""
+    """Write how many numbers differ, of how many, and how much of its tolerance one used."""
     same = sum(one.verdict == t.SAME for one in found)
     apart = [one for one in found if one.verdict in (t.WITHIN, t.OUTSIDE, t.WORDS)]
     share = max((one.share for one in apart), default=0.0)
-    size = largest(apart) if apart else "none"
-    return [str(len(found)), str(same), size, t.percent(share) if apart else ""]
+    return [f"{len(found) - same} of {len(found)}", used(share) if apart else ""]
 
 
 # ------------------------------------------------------------------------------- when it is filled
@@ -407,6 +483,7 @@ def resolve(app: Sphinx, env: BuildEnvironment) -> list[str]:
             "reference": reference(paths[0]) if paths[0].exists() else None,
             "rules": by(paths[1]) if paths[1].exists() else t.DEFAULT,
             "runs": runs(paths[2]) if paths[2].exists() else {},
+            "places": {name: set(keys) for name, keys in places(env).items()},
         }
     except t.Mistake as error:
         raise ExtensionError(str(error)) from error
@@ -421,11 +498,13 @@ def resolve(app: Sphinx, env: BuildEnvironment) -> list[str]:
 def purge(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
     """Forget a page that is about to be read again."""
     comparing(env).discard(docname)
+    places(env).pop(docname, None)
 
 
 def merge(app: Sphinx, env: BuildEnvironment, docnames: set[str], other: BuildEnvironment) -> None:
     """Take over what a parallel reader has found."""
     comparing(env).update(comparing(other) & docnames)
+    places(env).update({n: places(other)[n] for n in docnames if n in places(other)})
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -433,7 +512,10 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("udl_numbers", "book", "")
     app.add_node(differences)
     app.add_directive("build-differences", BuildDifferences)
+    app.setup_extension("timings")  # which has the role, too, and would have the last word
+    app.add_role_to_domain("glue", "text", NamedText(), override=True)
     app.add_post_transform(Fill)
+    app.connect("doctree-read", mark)
     app.connect("env-purge-doc", purge)
     app.connect("env-merge-info", merge)
     app.connect("env-updated", resolve)

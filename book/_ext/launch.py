@@ -30,8 +30,8 @@ RESERVED = re.compile(r"(.*\.)?(example(\.(com|net|org))?|invalid|localhost|test
 ROCKET = {
     True: "opens it on {services}, where you install nothing, or hands it out as a file for "
     "JupyterLab or VS Code, which installs what it needs",
-    False: "hands it out as a file for JupyterLab or VS Code; its first cell installs what it "
-    "needs, or says how",
+    False: "hands it out as a file for JupyterLab or VS Code; in a copy of the book's repository, "
+    "its first cell installs what it needs",
 }
 
 

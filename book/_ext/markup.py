@@ -20,8 +20,14 @@ RULES = (
     (r"<style scoped>.*?</style>", ""),
     (r'<table border="\d+"', "<table"),
     (r'(<th\b[^>]*?) halign="\w+"', r"\1"),  # pandas, above columns of two levels
+    (  # the name of the index in a row of its own
+        r"(<tr[^>]*>\s*)<th></th>((?:\s*<th[^>]*>[^<]*</th>)+\s*</tr>)"
+        r"\s*<tr>\s*(<th>[^<]+</th>)(?:\s*<th></th>)+\s*</tr>(?=\s*</thead>)",
+        r"\1\3\2",
+    ),
     (r"<th></th>", "<td></td>"),
-    # sphinx-exercise: the same id on every exercise and every solution
+    # sphinx-exercise: a space within a link, the same id on every exercise and every solution
+    (r"(?<=Solution to)(<a [^>]*>) ", r" \1"),
     (r' id="(?:exercise|solution)-content"', ""),
     # docutils: roles of citations that ARIA has deprecated, or that their parents do not allow
     (r' role="(?:list|listitem|doc-biblioentry)"', ""),

@@ -3,6 +3,9 @@
 MathJax itself does the work: its components come from the package ``sphinx-mathjax-offline`` and
 run in an embedded V8. A page gets its formulas as HTML with MathML for screen readers, a style
 sheet with the rules that it uses, and the book gets fonts cut down to the characters it uses.
+
+Around the formulas: no line begins with the comma after one, and a number that a cell glued into
+a text is written as a person writes it, with a minus sign and a power of ten.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from docutils import nodes
 from py_mini_racer import MiniRacer
+from sphinx.transforms import SphinxTransform
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number, wrap_displaymath
 
@@ -85,6 +90,18 @@ FONTS = {
 }
 # A quoted brace ends no rule.
 RULE = re.compile(r'([^{}]+)\{((?:"(?:\\.|[^"\\])*"|[^{}"])*)\}')
+# A browser may break a line on either side of a formula, whatever stands there.
+KEPT = "udl-kept"
+KEPT_RULE = f".{KEPT}{{white-space:nowrap}}\n"
+BEFORE = re.compile(r"[^\w\s]+\Z")
+AFTER = re.compile(r"[^\w\s]+")
+# Nor does it know that a number may end a name. A date is one, too.
+HYPHENATED = re.compile(r"(?<![\w/.-])(?:\d{4}-\d\d-\d\d|[A-Za-z]{1,8}-\d+)(?![\w/-])")
+CODE = (nodes.literal, nodes.FixedTextElement, nodes.raw, nodes.comment, nodes.math)
+# A number as Python's formats write it, alone in its node.
+GLUED = "pasted-text"
+SHORT = re.compile(r"-?\d[\d,]*(?:\.\d+)?%?")
+LONG = re.compile(r"(-?)(\d(?:\.\d+)?)e([+-])0*(\d+)")
 
 
 class Page(NamedTuple):
@@ -162,6 +179,90 @@ def page_rules(css: str) -> str:
     return re.sub(r"\s*([{};:,])\s*", r"\1", re.sub(r"\s+", " ", "".join(rules)))
 
 
+def keep_together(formula: nodes.math) -> None:
+    """Keep a formula in one line with the punctuation that touches it."""
+    parent = formula.parent
+    first = parent.index(formula)
+    last = first + 1
+    kept: list[nodes.Node] = [formula]
+    left, right = "", ""
+    if first and isinstance(text := parent[first - 1], nodes.Text):
+        if found := BEFORE.search(text):
+            kept.insert(0, nodes.Text(found[0]))
+            left, first = text[: found.start()], first - 1
+    if last < len(parent) and isinstance(text := parent[last], nodes.Text):
+        if found := AFTER.match(text):
+            kept.append(nodes.Text(found[0]))
+            right, last = text[found.end() :], last + 1
+    if len(kept) > 1:
+        whole = nodes.inline("", "", *kept, classes=[KEPT])
+        beside = [[nodes.Text(text)] if text else [] for text in (left, right)]
+        parent[first:last] = [*beside[0], whole, *beside[1]]
+
+
+def keep_names(text: nodes.Text) -> None:
+    """Keep names such as GPT-3, and dates, in one line."""
+    pieces: list[nodes.Node] = []
+    end = 0
+    for found in HYPHENATED.finditer(text):
+        if between := text[end : found.start()]:
+            pieces.append(nodes.Text(between))
+        pieces.append(nodes.inline("", found[0], classes=[KEPT]))
+        end = found.end()
+    if pieces:
+        rest = [nodes.Text(text[end:])] if text[end:] else []
+        text.parent.replace(text, [*pieces, *rest])
+
+
+class Keep(SphinxPostTransform):
+    """Say where no line may be broken: in the pages, not in what is made of the text."""
+
+    default_priority = 800
+    formats = ("html",)
+
+    def run(self, **kwargs: object) -> None:
+        """Go through a page."""
+        for formula in list(self.document.findall(nodes.math)):
+            keep_together(formula)
+        for text in list(self.document.findall(nodes.Text)):
+            if not isinstance(text.parent, CODE):
+                keep_names(text)
+
+
+def in_writing(number: str) -> list[nodes.Node]:
+    """Write a number that Python formatted as a person writes it; leave other texts alone.
+
+    >>> [node.astext() for node in in_writing("-0.62")], in_writing("from -1 to 1")
+    (['−0.62'], [])
+    >>> [node.astext() for node in in_writing("1e-16")]
+    ['10', '−16']
+    """
+    if SHORT.fullmatch(number):
+        return [nodes.Text(number.replace("-", "−"))] if number[0] == "-" else []
+    if not (found := LONG.fullmatch(number)):
+        return []
+    minus, digits, sign, power = found.groups()
+    minus = minus.replace("-", "−")
+    if power == "0" or not float(digits):
+        return [nodes.Text(minus + digits)]
+    times = "" if digits == "1" else f"{digits}\N{NO-BREAK SPACE}·\N{NO-BREAK SPACE}"
+    exponent = "−" * (sign == "-") + power
+    return [nodes.Text(f"{minus}{times}10"), nodes.superscript("", exponent)]
+
+
+class Write(SphinxTransform):
+    """Write the glued numbers, when a page is read: notebooks are made from that, too."""
+
+    default_priority = 400
+
+    def apply(self, **kwargs: object) -> None:
+        """Go through a page."""
+        for glued in self.document.findall(nodes.inline):
+            if GLUED in glued["classes"] and (written := in_writing(glued.astext())):
+                glued.children = []
+                glued += written
+
+
 def characters(css: str) -> set[tuple[str, str]]:
     """Font file and character of each character rule in a page's style sheet."""
     found = set()
@@ -217,9 +318,9 @@ def write_fonts(app: Sphinx, exception: Exception | None) -> None:
     used = sorted(set().union(*(characters(page.css) for page in pages.values())))
     target = Path(app.outdir) / "_static" / "math.css"
     mark = f"/* {' '.join(f'{file}:{ord(c):x}' for file, c in used)} */\n"
-    if target.exists() and target.read_text(encoding="utf-8").startswith(mark):
+    if target.exists() and target.read_text(encoding="utf-8").startswith(mark + KEPT_RULE):
         return
-    css = [mark]
+    css = [mark, KEPT_RULE]
     for variant, file in FONTS.items():
         text = "".join(c for f, c in used if f == file)
         if text:
@@ -279,6 +380,8 @@ def setup(app: Sphinx) -> dict[str, object]:
     app.add_html_math_renderer(
         "typeset", inline_renderers=(visit_inline, None), block_renderers=(visit_block, None)
     )
+    app.add_transform(Write)
+    app.add_post_transform(Keep)
     app.connect("env-before-read-docs", begin)
     app.connect("doctree-read", typeset)
     app.connect("env-purge-doc", forget)

@@ -39,6 +39,15 @@ MODULE = re.compile(r'class="udl-widget"[^>]* data-module="([\w-]+)"')
 STYLES = {nodes.emphasis: "*", nodes.strong: "**", nodes.title_reference: "*"}
 
 
+# What a reader of a notebook asks first, since it comes without outputs.
+BEFORE_A_RUN = (
+    "*Nothing has run yet: figures, questions and interactives appear as you run the cells. On "
+    "the machine that built the book all of them took {seconds:.0f} s. What is folded under "
+    '"Behind the page" holds checks, and the numbers of the text: it has to run, but need not be '
+    "read.*"
+)
+
+
 class Cell(int):
     """A code cell: its place among the cells of the page's source."""
 
@@ -131,6 +140,10 @@ class Page:
         for exercise in document.findall(is_exercise_node):
             self.headings[exercise["label"]] = self.exercise_heading(exercise)
         self.walk(document, 0)
+        report = getattr(self.env, "udl_reports", {}).get(docname, {})
+        if self.titles and report and docname != app.config.root_doc:
+            seconds = max(1, report["execution_seconds"])
+            self.parts.insert(1, BEFORE_A_RUN.format(seconds=seconds))  # below the title
         if self.cited:
             self.parts.append("## References")
             entries = (rf"- \[{label}\] {text}" for label, text in sorted(self.cited.items()))

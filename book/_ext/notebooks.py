@@ -48,16 +48,15 @@ if not all(map(find_spec, ("udl", "torch", "myst_nb"))):
     source = next((folder for folder in folders if (folder / "src" / "udl").is_dir()), None)
     if source is None:
         raise ModuleNotFoundError(
-            "This notebook needs the package udl. Open it in a copy of the book's repository, "
-            'or type there: pip install ".[chapters]"'
+            "This notebook needs the package udl, which is in the book's repository. Ask where "
+            'you got it for a copy, and open it there, or type there: pip install ".[chapters]"'
         )
     %pip install --quiet "{source}[chapters]\""""
 NOTE = (
     "*A page of {book}, as a notebook. Run its cells from top to bottom, then change them. The "
     "numbers in the text were computed when the book was built. Yours can differ in their last "
-    "digits, and by more where data could not be loaded and a surrogate stands in. Hidden code "
-    "draws the figures, asks the questions and, behind the page, checks what the text says. "
-    "Solutions are folded until you open them.*"
+    "digits, and by more where data could not be loaded and a surrogate stands in. Solutions are "
+    "folded until you open them.*"
 )
 RIGHTS = "Text and figures CC BY 4.0, code MIT."
 

@@ -37,13 +37,20 @@ let toggleOpenOnPrint = "true"; var togglebuttonSelector = ".toggle, .admonition
 """
 # What scrolls sideways can be reached by keyboard; what does not is no stop on the way. Looked at
 # whenever it has been laid out, which for most of a long page is when it comes near the view. All
-# is read before anything is written: the page is not laid out again for each.
+# is read before anything is written: the page is not laid out again for each. Where something is
+# left at the right, book.css fades the edge.
 STOPS = """
+const cut = (element) => element.scrollWidth - element.clientWidth - element.scrollLeft > 1;
+addEventListener("scroll", ({ target }) => {
+  if (target.tabIndex === 0) target.toggleAttribute("data-more", cut(target));
+}, { capture: true, passive: true });
 const scrollStops = new ResizeObserver((entries) => {
   const wide = entries.map(({ target }) => target.scrollWidth > target.clientWidth);
+  const more = entries.map(({ target }) => cut(target));
   entries.forEach(({ target }, place) => {
     if (wide[place]) target.tabIndex = 0;
     else target.removeAttribute("tabindex");
+    target.toggleAttribute("data-more", more[place]);
   });
 });
 addEventListener("load", () => setTimeout(() => {
@@ -53,7 +60,13 @@ addEventListener("load", () => setTimeout(() => {
   }
 }, 50));
 """
-# The theme's own way of the same, which measures every block of the page while it loads.
+# A menu over the page goes when a section of the page is chosen in it.
+MENUS = """
+document.addEventListener("click", ({ target }) => {
+  if (target.closest("dialog a[href^='#']")) target.closest("dialog").close();
+});
+"""
+# The theme's own way of the stops, which measures every block of the page while it loads.
 THEME_STOPS = "e.tabIndex=e.scrollWidth>e.clientWidth||e.scrollHeight>e.clientHeight?0:-1"
 SCRIPTS = ("documentation_options.js", "doctools.js", "sphinx_highlight.js")
 # Nothing else needs these. Each group is a task of its own: all at once would keep a phone from
@@ -200,7 +213,7 @@ def join_assets(app: Sphinx, exception: Exception | None) -> None:
     if scripts.count(THEME_STOPS) != 1:
         raise ValueError("the theme's script has changed: look at THEME_STOPS in page.py again")
     scripts = scripts.replace(THEME_STOPS, "0")
-    (static / "book.min.js").write_text(SETTINGS + scripts + STOPS, encoding="utf-8")
+    (static / "book.min.js").write_text(SETTINGS + scripts + STOPS + MENUS, encoding="utf-8")
     modules = Path(app.confdir) / app.config.udl_package / "web" / "static"
     if modules.is_dir():
         (static / "udl").mkdir(exist_ok=True)

@@ -154,20 +154,30 @@ class Report:
         return table(("What", "In this build"), [*lines, ("Made with", made)])
 
     def seconds(self) -> str:
-        """Write how long each page with cells ran, and whether it ran in this build."""
-        rows, total = [], 0.0
-        for docname in [n for n in self.order() if n in self.reports]:
-            time = self.reports[docname]["execution_seconds"]
-            total += time
-            how = "in this build" if docname in self.ran else "earlier, kept"
-            rows.append((self.title(docname), f"{time:.1f}", how))
-        rows.append(
-            ("<strong>Together</strong>", f"{total:.1f}", f"{len(self.ran)} in this build")
-        )
-        return table(("Page", "Seconds ", "Ran"), rows)
+        """Write how long each page with cells ran, in this build and in recorded ones."""
+        builds = [
+            summary(self.reports, "this build"),
+            *recorded(Path(self.app.confdir))[-RECORDED:],
+        ]
+        columns = [build["chapters"] for build in builds]
+        pages = [name for name in self.order() if name in self.reports]
+        rows = []
+        for page in pages:
+            key = page.removeprefix("book/")
+            times = (f"{c[key]:.1f}" if key in c else "" for c in columns)
+            rows.append((self.title(page), *times))
+        # Sums of what stands in the rows, so that they add up; of another build, of all its pages.
+        sums = (f"{sum(c.values()):,.1f}" for c in columns)
+        rows.append(("<strong>Together</strong>", *sums))
+        heads = ("Page", "Seconds ", *(f"Build {k} " for k in range(1, len(columns))))
+        ran = [page for page in pages if page in self.ran]
+        said = f"{len(ran)} of {len(pages)} pages ran in this build"
+        if 0 < len(ran) < len(pages):
+            said += f": {', '.join(self.title(page) for page in ran)}"
+        return f"{table(heads, rows)}<p>{said}.</p>"
 
     def history(self) -> str:
-        """Write what the last builds that were recorded took, and this one: whole, and by page."""
+        """Write what computed the recorded builds, and on what kind of device none did."""
         earlier = recorded(Path(self.app.confdir))
         kinds = {build["device"].partition(":")[0] for build in earlier}
         missing = " ".join(
@@ -177,47 +187,24 @@ class Report:
         )
         if not earlier:
             return missing
-        builds = [*earlier[-RECORDED:], summary(self.reports, "this build")]
-        names = [*map(str, range(1, len(builds))), "now"]
-        whole = [
-            (
-                name,
+        items = []
+        for place, build in enumerate(earlier[-RECORDED:], start=1):
+            facts = (
                 build["date"],
-                f"{sum(build['chapters'].values()):,.0f}",
-                plain(len(build["chapters"])),
-                escape(build["device"]),
-                escape(f"{build['processor']} ({build['cores']} cores)"),
-                escape(build["python"]),
-                escape(build["torch"]),
+                f"{(count := len(build['chapters']))} page{'s' if count != 1 else ''}",
+                build["device"],
+                f"{build['processor']} ({build['cores']} cores)",
+                f"Python {build['python']}",
+                f"PyTorch {build['torch']}",
             )
-            for name, build in zip(names, builds, strict=True)
-        ]
-        columns = [build["chapters"] for build in builds]
-        rows = [
-            (
-                self.title(page),
-                *(
-                    f"{c[key]:.1f}" if (key := page.removeprefix("book/")) in c else ""
-                    for c in columns
-                ),
-            )
-            for page in self.order()
-            if page in self.reports
-        ]
-        heads = (
-            "Build",
-            "Date ",
-            "Seconds ",
-            "Pages ",
-            "Device",
-            "Processor",
-            "Python",
-            "PyTorch",
-        )
+            items.append(f"<dt>Build {place}</dt><dd>{escape(', '.join(facts))}.</dd>")
         left_out = len(earlier) - RECORDED
-        more = f"<p>Recorded before these: {left_out}.</p>" if left_out > 0 else ""
-        by_page = table(("Seconds of", *(f"{name} " for name in names)), rows)
-        return missing + table(heads, whole) + more + by_page
+        more = f" Recorded before these: {left_out}." if left_out > 0 else ""
+        said = (
+            "<p>Recorded builds, the oldest first. Each ran all its pages, and its machine did "
+            f"hardly anything else; this build ran beside whatever else its machine did.{more}</p>"
+        )
+        return f'{said}<dl class="build-report">{"".join(items)}</dl>{missing}'
 
     def data(self) -> str:
         """Write each data set once, with the pages that use it."""
@@ -247,8 +234,8 @@ class Report:
             "cells",
             "questions",
             "interactives",
-            "slide checks",
-            "glued numbers",
+            "slide<br>checks",
+            "glued<br>numbers",
         )
         rows, sums = [], [0] * (len(names) + 1)
         for docname in chapters(self.env):
@@ -271,7 +258,7 @@ class Report:
             drawing = sum(len(one.encode()) for one in drawn)
             full = len(html.encode())
             rows.append((self.title(docname), size(packed(path)), size(full), size(drawing)))
-        return table(("Page", "HTML, gzip ", "HTML ", "figures in it "), rows)
+        return table(("Page", "HTML,<br>gzip ", "HTML ", "figures<br>in it "), rows)
 
     def files(self) -> list[Path]:
         """Return all files but the report's own pages, which would count themselves."""

@@ -17,6 +17,7 @@ from sphinx import addnodes
 from sphinx.errors import ExtensionError
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
+from sphinx_exercise.post_transforms import UpdateReferencesToEnumerated
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -115,6 +116,8 @@ class FillList(SphinxPostTransform):
         """Replace each placeholder of this page."""
         for node in list(self.document.findall(slide_check_list)):
             node.replace_self(self.listing())
+            # It has the same priority: what is new here has not got the numbers of exercises yet.
+            UpdateReferencesToEnumerated(self.document).run()
 
     def listing(self) -> list[nodes.Node]:
         """Return what is here at a glance, then the boxes under their chapters."""

@@ -292,8 +292,9 @@ class Terms(SphinxDirective):
         self.state.nested_parse(text, self.content_offset + offset, body)
         more = nodes.paragraph(classes=["terms-more"])
         if term.also:
-            more += nodes.Text(f"Also: {', '.join(term.also)}. ")
-        more += [nodes.Text("Section: "), lectures.link(term.at), nodes.Text(".")]
+            more += nodes.Text(f"Also: {', '.join(term.also)} · ")
+        # No full stops: a name may be "i.i.d.", and the title of a section a question.
+        more += [nodes.Text("Section: "), lectures.link(term.at)]
         body += [more, term_uses(term=term.name)]
         return nodes.definition_list_item("", head, body)
 

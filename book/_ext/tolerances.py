@@ -304,8 +304,10 @@ def difference(chapter: str, key: str, a: Value, b: Value, rule: Rule) -> Differ
     return Difference(chapter, key, a, b, verdict, size, distance, share, rule)
 
 
-def kind(device: str) -> str:
-    """Return the kind of a device, without its name."""
+def kind(device: object) -> str:
+    """Return the kind of a device, without its name; a file may hold anything."""
+    if not isinstance(device, str):
+        raise Mistake(f"expected the name of a device, got {device!r}")
     return device.partition(":")[0]
 
 

@@ -34,8 +34,8 @@ def layers(
 
     Parameters
     ----------
-    beta, Omega : sequences of K + 1 arrays of shape (D_{k+1},) and (D_{k+1}, D_k)
-        Biases and weights, from the input to the output.
+    beta, Omega : sequences of K + 1 arrays of shape (D_out,) and (D_out, D_in)
+        Biases and weights, from the input to the output; D_in numbers enter a layer, D_out leave.
 
     Returns
     -------

@@ -84,8 +84,8 @@ def backward(
     ----------
     run : Forward
         What :func:`udl.deep.forward` returned for this network.
-    beta, Omega : sequences of K + 1 arrays of shape (D_{k+1},) and (D_{k+1}, D_k)
-        Biases and weights, from the input to the output.
+    beta, Omega : sequences of K + 1 arrays of shape (D_out,) and (D_out, D_in)
+        Biases and weights, from the input to the output; D_in numbers enter a layer, D_out leave.
     d_output : array of shape (I, D_o), or (I,) for one output
         The derivative of the loss by the network's output.
     d_activation : function
@@ -171,8 +171,8 @@ def loss_and_gradient(
         One example a row.
     y : array with one row or entry an example
         Targets, of the form that `loss` expects.
-    beta, Omega : sequences of K + 1 arrays of shape (D_{k+1},) and (D_{k+1}, D_k)
-        Biases and weights, from the input to the output.
+    beta, Omega : sequences of K + 1 arrays of shape (D_out,) and (D_out, D_in)
+        Biases and weights, from the input to the output; D_in numbers enter a layer, D_out leave.
     loss, d_loss : functions of y and f
         The loss, one number, and its derivative by f, an array like f, as in :mod:`udl.losses`.
         f is the network's output of shape (I, D_o); of shape (I,) if D_o is 1 and y is a vector.
@@ -302,9 +302,9 @@ def glorot_network(widths: Sequence[int], seed: int | np.random.Generator) -> La
     Notes
     -----
     Where the activation function is close to the identity, as tanh is near zero, the variance
-    1/D_k keeps the size of values on the way forward, and 1/D_{k+1} that of derivatives on the way
-    back. This is the compromise. UDL makes the same one for the ReLU, where both are twice as
-    large.
+    :math:`1/D_k` keeps the size of values on the way forward, and :math:`1/D_{k+1}` that of
+    derivatives on the way back. This is the compromise. UDL makes the same one for the ReLU, where
+    both are twice as large.
 
     The distribution is that of ``torch.nn.init.xavier_normal_(weight)``. The numbers are NumPy's.
 

@@ -70,8 +70,9 @@ def forward(
     ----------
     x : array of shape (I, D_i), or (I,) for one input
         One example a row.
-    beta, Omega : sequences of K + 1 arrays of shape (D_{k+1},) and (D_{k+1}, D_k)
-        Biases and weights, from the input to the output. K = 0 is a linear model.
+    beta, Omega : sequences of K + 1 arrays of shape (D_out,) and (D_out, D_in)
+        Biases and weights, from the input to the output (K = 0 is a linear model); D_in numbers
+        enter a layer, D_out leave.
     activation : function
         Applied elementwise to the preactivations of each hidden layer.
 
@@ -125,8 +126,8 @@ def predict(
     ----------
     x : array of shape (I, D_i), or (I,) for one input
         One example a row.
-    beta, Omega : sequences of K + 1 arrays of shape (D_{k+1},) and (D_{k+1}, D_k)
-        Biases and weights, from the input to the output.
+    beta, Omega : sequences of K + 1 arrays of shape (D_out,) and (D_out, D_in)
+        Biases and weights, from the input to the output; D_in numbers enter a layer, D_out leave.
     activation : function
         Applied elementwise to the preactivations of each hidden layer.
 
@@ -217,8 +218,8 @@ def collapse(
 
     Parameters
     ----------
-    beta, Omega : sequences of K + 1 arrays of shape (D_{k+1},) and (D_{k+1}, D_k)
-        Biases and weights, from the input to the output.
+    beta, Omega : sequences of K + 1 arrays of shape (D_out,) and (D_out, D_in)
+        Biases and weights, from the input to the output; D_in numbers enter a layer, D_out leave.
 
     Returns
     -------

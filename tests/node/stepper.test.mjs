@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
-  LIMITS, Misread, describe, evaluate, layout, parse, plan, pretty, sayBack, sayDead, sayForward,
-  slopeText,
+  LIMITS, Misread, baseline, describe, evaluate, layout, parse, plan, pretty, sayBack, sayDead,
+  sayForward, slopeText,
 } from "../../src/udl/web/static/stepper.mjs";
 
 const NEURON = "h = theta1 * x; g = h + theta0; yhat = relu(g); f = yhat - y; J = f^2";
@@ -179,4 +179,23 @@ test("a drawing has no overlap, keeps to the width, and points forward", () => {
 
 test("limits are those that the page states", () => {
   assert.deepEqual(LIMITS, { length: 200, name: 12, nodes: 40, nesting: 20, row: 16, size: 1e9 });
+});
+
+test("a text on a bent arrow is clear of it from end to end", () => {
+  // A cubic whose control points lie halfway across, at the heights of the two ends.
+  const bend = (t, [x0, y0], [x1, y1]) => [
+    x0 * (1 - t) ** 3 + 1.5 * (x0 + x1) * t * (1 - t) + x1 * t ** 3,
+    y0 * ((1 - t) ** 3 + 3 * t * (1 - t) ** 2) + y1 * (3 * t * t * (1 - t) + t ** 3)];
+  const far = [-40, -30];
+  for (const end of [[80, 60], [80, 0], [80, -60]]) {
+    for (const side of [-1, 0, 1]) {
+      for (const half of [5, 30]) {
+        const y = baseline([far, [0, 0], end], 45, half, side);
+        const under = Array.from({ length: 1001 }, (_, k) => bend(k / 1000, [0, 0], end))
+          .filter(([x]) => Math.abs(x - 45) <= half).map(([, height]) => height);
+        const air = side > 0 ? y - 9 - Math.max(...under) : Math.min(...under) - y;
+        assert.ok(air > 3 && air < 6, `${air} of ${end}, ${side}, ${half}`);
+      }
+    }
+  }
 });

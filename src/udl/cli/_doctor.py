@@ -445,7 +445,11 @@ def _folders(probe: _Probe) -> Iterator[Row]:
 
 
 def _folder(name: str, folder: Path, so: str) -> Iterator[Row]:
-    there = next(path for path in (folder, *folder.parents) if path.exists())
+    try:
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+    except PermissionError:  # of a folder above it, as where HOME is another user's
+        yield "note", name, f"{folder} cannot be read, {so}", ""
+        return
     if not there.is_dir():
         yield "broken", name, f"{folder} cannot be a folder, as {there} is a file", ""
     elif not os.access(there, os.W_OK | os.X_OK):

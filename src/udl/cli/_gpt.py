@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from udl.cli._interrupt import INTERRUPTED, ending_at_once
-from udl.cli._shared import Failed, InOrder, Refused, line, say
+from udl.cli._shared import Failed, InOrder, Refused, line, say, shown, tell
 
 if TYPE_CHECKING:
     import torch
@@ -38,7 +38,19 @@ def group() -> None:
     """Train a small GPT on a text, let it write, take it along."""
 
 
-_folder = click.Path(file_okay=False, path_type=Path)
+class _Named(click.Path):
+    """A path that says where: an empty text, as of a variable that is not set, does not."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> Any:
+        """Return the path."""
+        if value == "":
+            self.fail("expected a name, got ''", param, context)
+        return super().convert(value, param, context)
+
+
+_folder = _Named(file_okay=False, path_type=Path)
 _which = click.option(
     "--which",
     type=click.Choice(("best", "last")),
@@ -150,16 +162,17 @@ def _train(
         _announce(content, tokenizer, config, recipe, place)
         prompt = _first_tokens(tokenizer, content)
         try:
-            trained = gpt.fit(
-                config,
-                ids,
-                recipe,
-                tokenizer=tokenizer,
-                folder=out,
-                resume=resume,
-                device=place,
-                on_evaluation=lambda now: _report(now, recipe, tokenizer, prompt, sample),
-            )
+            with _taking_back(out):
+                trained = gpt.fit(
+                    config,
+                    ids,
+                    recipe,
+                    tokenizer=tokenizer,
+                    folder=out,
+                    resume=resume,
+                    device=place,
+                    on_evaluation=lambda now: _report(now, recipe, tokenizer, prompt, sample),
+                )
         except KeyboardInterrupt:
             click.echo("\nInterrupted.", err=True)
             if (out / "run.json").exists():
@@ -237,17 +250,17 @@ def _sample(
             top_p=top_p,
             seed=seed,
         )
-        click.echo(prompt or "", nl=False)
+        click.echo(shown(prompt or ""), nl=False)
         try:
             for piece in _pieces(tokenizer, tokens):
-                click.echo(piece, nl=False)
+                click.echo(shown(piece), nl=False)
         finally:
             click.echo()
 
 
 @group.command(name="export", epilog="\b\nExamples:\n  udl gpt export poems poems.bin")
 @click.argument("folder", type=_folder)
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=_Named(dir_okay=False, path_type=Path))
 @_which
 def _export(folder: Path, file: Path, which: Literal["best", "last"]) -> None:
     """Write the model in FOLDER, with its alphabet, to one small FILE.
@@ -266,7 +279,7 @@ def _export(folder: Path, file: Path, which: Literal["best", "last"]) -> None:
             raise ValueError(f"expected a new file, or one to export to again, got {file}")
         size = export.save(file, model, tokenizer)
         parameters = sum(weight.numel() for weight in model.parameters())
-        click.echo(f"{file}: {parameters:,} parameters, {size:,} bytes")
+        tell(f"{file}: {parameters:,} parameters, {size:,} bytes")
 
 
 @contextmanager
@@ -288,7 +301,7 @@ def _one_line_errors() -> Iterator[None]:
         yield
     except BrokenPipeError:
         raise
-    except (ValueError, CheckpointError, OSError) as error:
+    except (ValueError, OverflowError, CheckpointError, OSError) as error:
         raise (Failed if _out_of_our_hands(error) else Refused)(line(error)) from error
     except ModuleNotFoundError as error:
         raise Failed(_missing(error)) from error
@@ -300,6 +313,21 @@ def _one_line_errors() -> Iterator[None]:
         if isinstance(error, RuntimeError) and "DefaultCPUAllocator" not in str(error):
             raise
         raise Failed("not enough memory: try a smaller --batch") from error
+
+
+@contextmanager
+def _taking_back(out: Path) -> Iterator[None]:
+    """Leave no ``run.json`` of a run that has no checkpoint, as it had too little memory.
+
+    It would refuse the same command with a smaller batch.
+    """
+    new = not (out / "run.json").exists()
+    try:
+        yield
+    except (RuntimeError, MemoryError):
+        if new and not any(out.glob("*.pt")):
+            (out / "run.json").unlink(missing_ok=True)
+        raise
 
 
 def _out_of_our_hands(error: Exception) -> bool:
@@ -422,6 +450,8 @@ def _tokenizer(kind: str, text: str) -> Tokenizer:
     if kind == "gpt2":
         return gpt.gpt2_encoding()
     if kind.isdecimal():
+        if int(kind) < 256:
+            raise ValueError(f"expected 256 tokens or more, one a byte, got --tokens {kind}")
         return gpt.BytePairs.train(text, int(kind))
     raise ValueError(f"expected characters, gpt2 or a number, got --tokens {kind}")
 

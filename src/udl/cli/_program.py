@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -31,6 +32,8 @@ udl.add_command(_doctor.doctor)
 def run(arguments: Sequence[str] | None) -> int:
     """Run a command, and return the exit status."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if sys.stderr is None:  # closed by whoever started it: a bar has to be drawn somewhere
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")
     try:
         status = udl.main(arguments, prog_name="udl", standalone_mode=False, obj=arguments)
     except click.ClickException as error:

@@ -59,7 +59,7 @@ def line(error: BaseException) -> str:
 def say(text: str) -> None:
     """Print a line; if nobody reads any more (``| head``), print nowhere, and go on."""
     try:
-        click.echo(text)
+        tell(text)
     except BrokenPipeError:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
@@ -68,9 +68,14 @@ def say(text: str) -> None:
 
 def tell(text: str, *, err: bool = False) -> None:
     """Print a line, also where the terminal cannot show all of its characters."""
+    click.echo(shown(text, err=err), err=err)
+
+
+def shown(text: str, *, err: bool = False) -> str:
+    r"""Return a text with ``\u65e5`` for a character that the terminal or file cannot take."""
     stream = sys.stderr if err else sys.stdout
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    click.echo(text.encode(encoding, "backslashreplace").decode(encoding), err=err)
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def paint(text: str, color: str, *, err: bool = False) -> str:

@@ -99,7 +99,7 @@ def _read(remote: Remote, path: Path, place: str) -> Content | None:
 
 
 def find(remote: Remote) -> Content | None:
-    """Look for a file in UDL_DATA_DIR, then among the downloads; no network.
+    """Look for a file in UDL_DATA_DIR, then among the downloads that may be read; no network.
 
     Parameters
     ----------
@@ -125,7 +125,10 @@ def find(remote: Remote) -> Content | None:
             )
         if found := _read(remote, Path(folder) / remote.name, "UDL_DATA_DIR"):
             return found
-    return _read(remote, cache_dir() / remote.name, "downloaded")
+    try:
+        return _read(remote, cache_dir() / remote.name, "downloaded")
+    except PermissionError:  # the cache is somebody else's, as where HOME is: not ours to mend
+        return None
 
 
 class _Gauge:

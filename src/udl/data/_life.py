@@ -102,7 +102,7 @@ def life_expectancy(source: Literal["auto", "file", "surrogate"] = "auto") -> Li
 
     References
     ----------
-    K. Rajarshi, Life Expectancy (WHO), compiled from data of the WHO and the United Nations.
+    Rajarshi, Life Expectancy (WHO), compiled from data of the WHO and the United Nations.
 
     Examples
     --------

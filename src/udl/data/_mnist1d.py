@@ -62,7 +62,7 @@ def mnist_1d(I: int = 5000, seed: int = 0) -> Classes:
 
     References
     ----------
-    S. Greydanus, D. Kobak, Scaling down deep learning with MNIST-1D, ICML 2024.
+    Greydanus, Kobak, Scaling down deep learning with MNIST-1D, ICML 2024.
 
     Examples
     --------

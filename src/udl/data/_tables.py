@@ -63,8 +63,8 @@ def breast_cancer() -> Table:
 
     References
     ----------
-    W. Wolberg, O. Mangasarian, N. Street, W. Street, Breast Cancer Wisconsin (Diagnostic), UCI
-    Machine Learning Repository, 1993.
+    Wolberg, Mangasarian, Street, Street, Breast Cancer Wisconsin (Diagnostic), UCI Machine
+    Learning Repository, 1993.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def wine() -> Table:
 
     References
     ----------
-    S. Aeberhard, M. Forina, Wine, UCI Machine Learning Repository, 1992.
+    Aeberhard, Forina, Wine, UCI Machine Learning Repository, 1992.
 
     Examples
     --------

@@ -131,7 +131,7 @@ def tiny_shakespeare(source: Literal["auto", "file", "surrogate"] = "auto") -> T
 
     References
     ----------
-    A. Karpathy, char-rnn, 2015, data/tinyshakespeare.
+    Karpathy, char-rnn, 2015, data/tinyshakespeare.
 
     Examples
     --------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
 
 from udl._answers import as_html, as_text
@@ -55,12 +55,12 @@ class Score:
     ----------
     results : mapping of str to Result
         The last result of each task; a task that was not checked has no answer.
-    titles : mapping of str to str
+    titles : mapping of str to str, optional
         What each task is about.
     """
 
     results: Mapping[str, Result]
-    titles: Mapping[str, str] = field(default_factory=dict)
+    titles: Mapping[str, str] | None = None
 
     @property
     def points(self) -> int:
@@ -73,10 +73,10 @@ class Score:
         return sum(result.of for result in self.results.values())
 
     def _rows(self) -> list[tuple[str, str, str]]:
-        rows = []
+        rows, titles = [], self.titles or {}
         for name, result in self.results.items():
             said = f"{result.points} of {result.of}" if result.answered else f"– of {result.of}"
-            rows.append((name, self.titles.get(name, ""), said))
+            rows.append((name, titles.get(name, ""), said))
         return [*rows, ("all", "", f"{self.points} of {self.of}")]
 
     def __repr__(self) -> str:

@@ -90,7 +90,7 @@ class Function:
     cases : sequence of tuple, or callable
         Tuples of arguments, or a function of a random generator that returns such tuples. The
         generator always starts from the same seed.
-    mistakes : mapping of str to callable
+    mistakes : mapping of str to callable, optional
         For each sentence of feedback a function that makes the foreseen mistake. It is recognized
         if it gives every value that the answer gives.
     rtol, atol : float
@@ -106,7 +106,7 @@ class Function:
     hand_in: str
     reference: Callable[..., Any]
     cases: Cases
-    mistakes: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    mistakes: Mapping[str, Callable[..., Any]] | None = None
     rtol: float = 1e-4  # single precision and forward differences are good enough
     atol: float = 1e-6
 
@@ -171,7 +171,7 @@ class Function:
         """Return the feedback of the mistake that explains each value; it may be none."""
         if not any(given is failed for given, _ in told):
             return ()  # the case has no value: it raised, or took too long
-        for said, mistake in self.mistakes.items():
+        for said, mistake in (self.mistakes or {}).items():
             if all(self._made(mistake, given, value) for given, value in told):
                 return (said,)
         return ()

@@ -1,7 +1,7 @@
 """Checks for the exercises of the chapter "Gradient descent".
 
->>> check("nineteen", lambda beta, lam: ...)
-nineteen: not answered yet. Hand in a function of beta and lam that returns the largest alpha.
+>>> check("largest", lambda beta, lam: ...)
+largest: not answered yet. Hand in a function of beta and lam that returns the largest alpha.
 """
 
 from __future__ import annotations
@@ -77,10 +77,10 @@ def _gradients(rng: np.random.Generator) -> list[tuple[Any, ...]]:
 check = Checks(
     "gradient-descent",
     {
-        "nineteen": Function(
+        "largest": Function(
             "a function of beta and lam that returns the largest alpha",
             reference=_largest,
-            cases=[(0.9, 1.0), (0.5, 4.0), (0.0, 2.0), (0.8, 0.5)],
+            cases=[(0.9, 1.0), (0.5, 4.0), (0.0, 2.0), (0.6, 0.5)],
             mistakes={
                 "That is the bound without momentum.": lambda beta, lam: 2 / lam,
                 "A good guess, one over 1 - beta. The averages cancel more than that.": (

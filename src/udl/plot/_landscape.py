@@ -367,7 +367,7 @@ def heatmap(
     artist = ax.pcolormesh(M, cmap=DIVERGING, vmin=-limit, vmax=limit, edgecolors=PAPER)
     for (i, j), value in np.ndenumerate(M):
         ink = _ON_DARK if _luminance(artist.to_rgba(value)) < 0.18 else _ON_LIGHT
-        ax.text(j + 0.5, i + 0.5, f"{value:.2f}", ha="center", va="center", color=ink, size=9)
+        ax.text(j + 0.5, i + 0.5, f"{value:.2f}", ha="center", va="center", color=ink, size=9.5)
     ticks = np.arange(len(names)) + 0.5
     ax.set_xticks(ticks, list(names), rotation=40, ha="right")
     ax.set_yticks(ticks, list(names))

@@ -19,7 +19,7 @@ def _free_place(
     texts: NDArray[np.float64],
     lift: float,
 ) -> NDArray[np.float64]:
-    """Return the place above a link for its text: away from other links and texts, if it can.
+    """Return the center of a link's text above it: away from other links and texts, if it can.
 
     Links are pairs of ends, shape (2, 2) and (N, 2, 2); texts are the places of those drawn.
     """
@@ -30,7 +30,7 @@ def _free_place(
     places = start + parts[:, None] * along + lift * normal
     to_texts = np.linalg.norm(places[:, None] - texts, axis=2).min(axis=1, initial=0.46)
     sides = others[:, 1] - others[:, 0]
-    gaps = (places + 0.1 * normal)[:, None] - others[:, 0]
+    gaps = places[:, None] - others[:, 0]
     t = np.clip((gaps * sides).sum(axis=2) / (sides**2).sum(axis=1), 0.0, 1.0)
     to_links = np.linalg.norm(gaps - t[..., None] * sides, axis=2).min(axis=1, initial=0.24)
     best: NDArray[np.float64] = places[np.minimum(to_texts - 0.22, to_links).argmax()]
@@ -86,6 +86,10 @@ def network(
     captions = [""] * len(layers) if captions is None else captions
     if len(captions) != len(layers):
         raise ValueError(f"expected a caption for each of {len(layers)} layers, got {captions}")
+    ax.set_axis_off()
+    figure, engine = ax.get_figure(root=True), ax.figure.get_layout_engine()
+    if figure is not None and engine is not None:
+        engine.execute(figure)  # gives the axes the room that their ticks had
     tallest, gaps = max(len(names) for names in layers), max(len(layers) - 1, 1)
     bottom = (tallest - 1) / 2 + 0.5
     under = 0.5 * max((caption.count("\n") + 1 if caption else 0) for caption in captions)
@@ -96,8 +100,8 @@ def network(
     step, radius = max(least, min(room / gaps, most)), 0.32
     dots = min(ax.bbox.width / (gaps * step + 1), ax.bbox.height / (2 * bottom + under))
     font = min(mpl.rcParams["font.size"], 1.1 * radius * dots * 72 / ax.figure.dpi)
-    # Clear of the link below, whatever the scale.
-    lift = 0.35 * font * ax.figure.dpi / 72 / dots
+    # Air between a link and its text, whatever the scale.
+    air = 0.25 * font * ax.figure.dpi / 72
     width = 1.2 if tallest < 5 else 0.7
     centers = [
         [(k * step, (len(names) - 1) / 2 - j) for j in range(len(names))]
@@ -115,20 +119,14 @@ def network(
         for n, (_, text) in enumerate(links):
             ax.plot(*ends[n].T, color=MUTED, linewidth=width, zorder=1)
             if text:
+                artist = ax.text(0, 0, text, ha="center", va="center", size=font, zorder=3)
+                # Upright, and as far up as its corner that is nearest to the link asks for.
+                box, along = artist.get_window_extent(), ends[n, 1] - ends[n, 0]
+                half = np.array([abs(along[1]) * box.width, abs(along[0]) * box.height]) / 2
+                lift = (air + half.sum() / np.hypot(*along)) / dots
                 place = _free_place(ends[n], np.delete(ends, n, axis=0), placed, lift)
                 placed = np.vstack([placed, place])
-                along = ends[n, 1] - ends[n, 0]
-                ax.text(
-                    place[0],
-                    place[1],
-                    text,
-                    ha="center",
-                    va="bottom",
-                    rotation=float(np.degrees(np.arctan2(along[1], along[0]))),
-                    rotation_mode="anchor",
-                    size=font,
-                    zorder=3,
-                )
+                artist.set_position((place[0], place[1]))
     for names, column in zip(layers, centers, strict=True):
         for name, center in zip(names, column, strict=True):
             face = to_rgba(color, 0.12)
@@ -141,4 +139,3 @@ def network(
     ax.set_xlim(-0.5, (len(layers) - 1) * step + 0.5)
     ax.set_ylim(-bottom - under, bottom)
     ax.set_aspect("equal")
-    ax.set_axis_off()

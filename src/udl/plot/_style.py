@@ -54,7 +54,7 @@ def style() -> None:
             "axes3d.zaxis.panecolor": "none",
             "figure.constrained_layout.use": True,
             "figure.facecolor": background,
-            "figure.figsize": (6.4, 3.8),
+            "figure.figsize": (5.6, 3.6),
             "font.size": 11,
             "grid.color": GRID,
             "grid.linewidth": 0.8,

@@ -45,7 +45,7 @@ def count(
 
     Parameters
     ----------
-    beta, Omega : sequences of arrays of shape (D_k,) and (D_k, D_{k-1})
+    beta, Omega : sequences of arrays of shape (D_out,) and (D_out, D_in)
         Biases and weights, from the input to the output.
     box : (low, high), or ((x1 min, x1 max), (x2 min, x2 max))
         Where to look: an interval for one input, a rectangle for two. By default all numbers for

@@ -53,7 +53,7 @@ def pieces(
 
     Parameters
     ----------
-    beta, Omega : sequences of arrays of shape (D_k,) and (D_k, D_{k-1})
+    beta, Omega : sequences of arrays of shape (D_out,) and (D_out, D_in)
         Biases and weights, from the input to the output: floats, or integers and fractions in
         arrays of objects.
     interval : (low, high)

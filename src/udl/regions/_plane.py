@@ -54,7 +54,7 @@ def cells(
 
     Parameters
     ----------
-    beta, Omega : sequences of arrays of shape (D_k,) and (D_k, D_{k-1})
+    beta, Omega : sequences of arrays of shape (D_out,) and (D_out, D_in)
         Biases and weights, from the input to the output: floats, or integers and fractions in
         arrays of objects.
     box : ((x1 min, x1 max), (x2 min, x2 max))

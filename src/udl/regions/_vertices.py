@@ -35,7 +35,7 @@ class Vertices:
 
     Parameters
     ----------
-    beta, Omega : sequences of arrays of shape (D_k,) and (D_k, D_{k-1})
+    beta, Omega : sequences of arrays of shape (D_out,) and (D_out, D_in)
         Biases and weights, of any kind.
     rounded : Layers
         The same in float64.

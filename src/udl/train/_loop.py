@@ -124,7 +124,7 @@ def fit(
 
     References
     ----------
-    UDL chapter 6; {ref}`ch-training`.
+    UDL chapter 6.
 
     Examples
     --------

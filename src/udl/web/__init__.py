@@ -7,7 +7,8 @@ is scrolled to; in a notebook it is a frame that holds everything it needs. See 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from udl.web.host import STATIC, Widget
+from udl.web.host import STATIC as _STATIC
+from udl.web.host import Widget
 from udl.web.questions import choice, numeric
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ __all__ = [
     "playground",
     "relu_explorer",
 ]
+
+# Assigned here: a reference finds the text of a constant only where that is assigned.
+STATIC = _STATIC
+"""Folder of the ES modules and of the loader; the book copies it to ``_static/udl``."""
 
 
 def __getattr__(name: str) -> Any:

@@ -71,8 +71,8 @@ def least_squares_explorer(
     seed : int
         Of the batches of SGD.
     goals : sequence of str
-        What the interactive recognizes as done: ``"drag"``, a loss within 1 % of the smallest, by
-        dragging; ``"edge"``, the same by gradient descent with at least 95 % of the largest stable
+        What the interactive recognizes as done: ``"drag"``, a loss within 1% of the smallest, by
+        dragging; ``"edge"``, the same by gradient descent with at least 95% of the largest stable
         rate; ``"race"``, the same by any optimizer from `start` in at most 100 steps; ``"still"``,
         a first step as printed, which does nothing; ``"leap"``, a printed step of Adam that is
         more than ten times as long as it should be.

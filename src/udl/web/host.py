@@ -34,6 +34,7 @@ STATIC = Path(__file__).parent / "static"
 """Folder of the ES modules and of the loader; the book copies it to ``_static/udl``."""
 
 _MARKUP = re.compile(r"\$([^$]+)\$|`([^`]+)`")
+_PUNCTUATION = re.compile(r"[^\w\s$`]+")
 _IMPORT = re.compile(r'(?:(?<= from )|(?<=import\())"\./([\w-]+)\.mjs"')
 
 
@@ -57,16 +58,27 @@ def inline(text: str) -> str:
 
     Examples
     --------
-    >>> inline("is $a<b$?")
-    'is <math><mi>a</mi><mo>&lt;</mo><mi>b</mi></math>?'
+    >>> inline("is $a<b$ here")
+    'is <math><mi>a</mi><mo>&lt;</mo><mi>b</mi></math> here'
+
+    A line may break on either side of a formula, so punctuation after one is tied to it:
+
+    >>> inline("is it $a$?")
+    'is it <span class="udl-kept"><math><mi>a</mi></math>?</span>'
     """
     parts: list[str] = []
     end = 0
     for match in _MARKUP.finditer(text):
         tex, code = match.groups()
         parts.append(html.escape(text[end : match.start()]))
-        parts.append(mathml(tex) if tex else f"<code>{html.escape(code)}</code>")
         end = match.end()
+        if code:
+            parts.append(f"<code>{html.escape(code)}</code>")
+        elif after := _PUNCTUATION.match(text, end):
+            parts.append(f'<span class="udl-kept">{mathml(tex)}{html.escape(after[0])}</span>')
+            end = after.end()
+        else:
+            parts.append(mathml(tex))
     return "".join([*parts, html.escape(text[end:])])
 
 

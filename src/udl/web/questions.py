@@ -95,7 +95,8 @@ def numeric(
                 )
         foreseen.append((wrong, feedback))
 
-    shown = _show(expected, atol + rtol * abs(expected))
+    shown = _show(expected, atol + rtol * abs(expected)).replace("-", "−")
+    gap = "" if unit == "%" else " "
     props: dict[str, Any] = {
         "kind": "numeric",
         "question": inline(question),
@@ -106,7 +107,7 @@ def numeric(
         "mistakes": [[wrong, inline(feedback)] for wrong, feedback in foreseen],
         "hint": inline(hint),
         "explanation": inline(explanation),
-        "solution": inline(_sentence(f"The answer is {shown} {unit}", explanation)),
+        "solution": inline(_sentence(f"The answer is {shown}{gap}{unit}", explanation)),
     }
     return _widget(props, label, plain(question))
 

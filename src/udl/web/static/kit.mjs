@@ -21,6 +21,7 @@ html[data-theme=dark] .udl-card { --ink: var(--udl-ink, #e6e9ee); --muted: var(-
   line-height: 1.45; min-width: 0; overflow-wrap: anywhere; }
 .udl-card * { box-sizing: border-box; }
 .udl-card [hidden] { display: none !important; }
+.udl-card .udl-kept { white-space: nowrap; }
 .udl-card .udl-title { margin: 0 0 .25rem; font-size: 1.05em; font-weight: 600; }
 .udl-card .udl-task { margin: 0 0 .6rem; }
 .udl-card .udl-row { display: flex; flex-wrap: wrap; align-items: center; gap: .4rem .6rem;

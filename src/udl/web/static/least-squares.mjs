@@ -395,7 +395,7 @@ export function render({ el, props }) {
   numbers.addEventListener("toggle", () => draw());
   const goal = {
     drag: `Drag until the loss is ${show(props.within, 4)} or less.`,
-    edge: "With gradient descent and at least 95 % of the edge, get to a loss of "
+    edge: "With gradient descent and at least 95% of the edge, get to a loss of "
       + `${show(props.within, 4)} or less.`,
     race: `From the start at φ = (${props.start.map((v) => show(v)).join(", ")}), get to a loss of `
       + `${show(props.within, 4)} or less in at most ${props.race} steps.`,
@@ -480,14 +480,14 @@ export function render({ el, props }) {
     draw();
     save();
     if (main.loss <= props.within) {
-      reach("drag", `Loss ${show(main.loss, 4)}: within 1 % of the smallest, found by dragging.`);
+      reach("drag", `Loss ${show(main.loss, 4)}: within 1% of the smallest, found by dragging.`);
     }
   }
 
   // Walking.
   const edge = () => edges[shown() === "printed" ? "printed" : state.optimizer];
   const percent = (share) => (share >= 10 ? `${show(share, 2)} times`
-    : `${show(100 * share, Math.abs(share - 1) < 0.05 ? 4 : 2)} % of`);
+    : `${show(100 * share, Math.abs(share - 1) < 0.05 ? 4 : 2)}% of`);
   const rateText = () => {
     const { alpha, optimizer } = state;
     const begin = `α = ${show(alpha)}`;

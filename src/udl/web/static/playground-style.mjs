@@ -63,7 +63,7 @@ export const STYLE = `
 .udl-card .pg-map canvas { position: absolute; inset: 0; width: 100%; height: 100%; }
 .pg-map.pg-draw { cursor: crosshair; touch-action: manipulation; }
 .pg-map.pg-steps canvas:first-child { image-rendering: pixelated; }
-.pg-caption { margin: 0 0 .25rem; font-size: .875rem; font-weight: 600; }
+.pg-caption { margin: 0 0 .25rem; font-size: .8125rem; line-height: 1.3; font-weight: 600; }
 .pg-legend { display: flex; flex-wrap: wrap; gap: .1rem .7rem; align-items: center; font-size: .8125rem;
   margin: .35rem 0; }
 .pg-legend > span { display: inline-flex; align-items: center; gap: .3rem; }

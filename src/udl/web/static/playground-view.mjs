@@ -221,7 +221,7 @@ export function drawCurves(context, width, height, curves,
   const rise = tickStep(high, 4);
   const ticks = [];
   for (let v = 0; v <= high * 1.001; v += rise) {
-    ticks.push([v, percent ? `${Math.round(100 * v)} %` : String(Number(v.toPrecision(3)))]);
+    ticks.push([v, percent ? `${Math.round(100 * v)}%` : String(Number(v.toPrecision(3)))]);
   }
   const left = 8 + Math.max(26, ...ticks.map(([, text]) => context.measureText(text).width));
   const px = (epoch) => left + (epoch / last) * (right - left);

@@ -122,7 +122,7 @@ export function render({ el, props }) {
     draw();
     if (quietly !== true) say(`Paused. ${report()}`);
   };
-  const percent = (share) => `${show(100 * share)} %`;
+  const percent = (share) => `${show(100 * share)}%`;
   const summary = () => `Epoch ${engine.epoch}${engine.batch ? `, batch ${engine.batch}` : ""}: `
     + `training loss ${show(now[1])}, test loss ${show(now[2])}`
     + `${now[4] === null ? "" : `, test accuracy ${percent(now[4])}`}.`;

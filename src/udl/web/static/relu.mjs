@@ -257,7 +257,8 @@ const CSS = `
 .udl-relu .udl-number-in { fill: var(--paper); font-size: 11px; font-weight: 700; pointer-events: none; }
 .udl-relu .udl-handle.udl-open .udl-dot { fill: var(--paper); stroke: var(--tone); stroke-width: 3; }
 .udl-relu .udl-open .udl-number-in { fill: var(--ink); }
-.udl-relu svg .udl-halo { paint-order: stroke; stroke: var(--paper); stroke-width: 3px; }
+.udl-relu svg .udl-halo { paint-order: stroke; stroke: var(--paper); stroke-width: 6px;
+  stroke-linejoin: round; }
 .udl-relu .udl-count { margin: .5rem 0 0; font-size: 1.05em; }
 .udl-relu .udl-note { margin: .15rem 0; }
 .udl-relu .udl-legend svg { display: inline-block; vertical-align: middle; }
@@ -821,13 +822,13 @@ function chart(id, { title, x: xName, y: yName = "", high = 205, below = 0, tick
   const right = WIDE - RIGHT;
   const cut = { "clip-path": `url(#${id}-clip)` };
   const [under, ground, rows, front] = [svg("g"), svg("g"), svg("g"), svg("g")];
-  const [curves, marks] = [svg("g", cut), svg("g", cut)];
+  const [curves, marks, words] = [svg("g", cut), svg("g", cut), svg("g", cut)];
   const el = svg("svg", {
     viewBox: `0 0 ${WIDE} ${high + below}`, width: "100%", role: "group", "aria-label": title,
   },
   svg("clipPath", { id: `${id}-clip` },
     svg("rect", { x: LEFT, y: TOP - 4, width: right - LEFT, height: bottom - TOP + 8 })),
-  under, ground, curves, rows, marks, front);
+  under, ground, curves, rows, marks, words, front);
   const text = (x, y, content, attributes = {}) =>
     svg("text", { x, y, "aria-hidden": "true", ...attributes }, content);
   const segment = (x1, y1, x2, y2, color, attributes = {}) =>
@@ -855,7 +856,7 @@ function chart(id, { title, x: xName, y: yName = "", high = 205, below = 0, tick
         text((LEFT + right) / 2, bottom + 32, xName, { "text-anchor": "middle" }),
         ...(yName ? [text(4, TOP + 8, yName)] : []));
     },
-    clear: () => curves.replaceChildren(),
+    clear: () => [curves, words].forEach((group) => group.replaceChildren()),
     line(joints, fun, color, dash = "", width = 2, [a, b] = self.x) {
       const points = [a, ...joints.filter((at) => at > a && at < b), b]
         .map((at) => `${self.sx(at).toFixed(2)},${bounded(self.sy(fun(at)), -1e5, 1e5).toFixed(2)}`);
@@ -902,7 +903,7 @@ function chart(id, { title, x: xName, y: yName = "", high = 205, below = 0, tick
         curves.append(slope === 0 ? spot(ends[0], at(k), true, color)
           : segment(ends[0], at(k), ends[1], at(k), color, { "stroke-width": 5, "stroke-dasharray": dash }));
         const middle = (bounded(ends[0], LEFT, right) + bounded(ends[1], LEFT, right)) / 2;
-        curves.append(text(bounded(middle, LEFT + 55, right - 55), at(k) - 6,
+        words.append(text(bounded(middle, LEFT + 55, right - 55), at(k) - 6,
           `x from ${show(from)} to ${show(to)}`, { "text-anchor": "middle", class: "udl-halo" }));
       });
     },

@@ -412,6 +412,23 @@ export function layout({ nodes, root }, sizes, labels, room, upright) {
   };
 }
 
+// The baseline of a text over (under, where `side` is 1) an arrow's last bend: clear of it from the
+// text's left end to its right one. The bend goes up or down all the way, so the ends decide.
+export function baseline(points, middle, half, side) {
+  const [[x0, y0], [x1, y1]] = points.slice(-2);
+  const heights = [middle - half, middle + half].map((x) => {
+    const part = Math.min(Math.max((x - x0) / (x1 - x0), 0), 1);
+    let [low, high] = [0, 1];
+    for (let round = 0; round < 20; round += 1) {
+      const t = (low + high) / 2;
+      if (1.5 * t * (1 - t) + t ** 3 < part) low = t;
+      else high = t;
+    }
+    return y0 + (y1 - y0) * low ** 2 * (3 - 2 * low);
+  });
+  return side > 0 ? Math.max(...heights) + 13 : Math.min(...heights) - 5;
+}
+
 function link(p, q) {
   p.near.push(q);
   q.near.push(p);
@@ -831,7 +848,7 @@ export function render({ el, props }) {
       backed.has(i) || i === stuck && known.has(i) ? group[2] : ""]);
     // With room for what later steps show; and nodes only grow, so that nothing trembles in a drag.
     const sizes = full.map((group, i) => {
-      at.widths[i] = Math.max(at.widths[i] ?? 58, ...group.map((line) => measure(line) + 10));
+      at.widths[i] = Math.max(at.widths[i] ?? 58, ...group.map((line) => measure(line) + 16));
       return [at.widths[i], 52];
     });
     const labels = (to, slot) => (run.slopes[to].length ? slopeText(graph, run, to, slot) : "");
@@ -847,12 +864,12 @@ export function render({ el, props }) {
       const used = to === now && steps <= 0 && position ? "forth" : from === now && steps > 0 ? "back" : "";
       shapes.push(svg("g", { class: used }, ...arrow(points, upright)));
       // Where texts would overlap, one goes without its formula; the table has it.
-      const high = y + (upright ? 4 : [-4, -7, 13][side + 1]);
       const formula = known.has(to) && labels(to, slot);
       for (const label of formula ? [formula, formula.split(" = ").pop()] : []) {
         const half = measure(label) / 2;
         const beside = upright ? x + (side || 1) * (half + 7) : x;
         const middle = Math.min(Math.max(beside, right - room + half), left + room - half);
+        const high = upright ? y + 4 : baseline(points, middle, half, side);
         const box = [middle - half, middle + half, high];
         if (taken.some(([p, q, h]) => Math.abs(h - high) < 13 && p < box[1] && box[0] < q)) continue;
         taken.push(box);
