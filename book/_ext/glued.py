@@ -237,7 +237,7 @@ class Fill(SphinxPostTransform):
     def folded(self, what: str, names: list[str]) -> nodes.paragraph:
         """Name the pages that a table leaves out, since nothing differs there."""
         pages = "1 page is" if len(names) == 1 else f"{len(names)} pages are"
-        line = text(f"{pages} {what}, and not in the table: ")
+        line = text(f"{pages} {what}: ")
         for place, name in enumerate(names):
             line += [nodes.Text(", "), self.chapter(name)] if place else [self.chapter(name)]
         line += nodes.Text(".")
@@ -305,7 +305,7 @@ class Fill(SphinxPostTransform):
             )
             if compared.of(verdict)
         ]
-        said: list[nodes.Node] = [table(heads, rows)]
+        said: list[nodes.Node] = [table(heads, rows)] if len(rows) > 1 else []
         if identical:
             said.append(self.folded("identical in every number", identical))
         if left_out:
@@ -334,7 +334,8 @@ class Fill(SphinxPostTransform):
         if more:
             how = NEXT_TO_NOTHING if len(large) <= MOST else "further from their tolerances"
             note = f"And {more} more, {how}. {note}"
-        return [table(heads, rows), text(note)]
+        first = "These came closest. A page’s name leads to the sentence with the number."
+        return [text(first), table(heads, rows), text(note)]
 
     def recorded(self) -> list[nodes.Node]:
         """Show the recorded builds: the largest difference in each chapter."""
