@@ -335,7 +335,7 @@ def test_notebooks_of_a_miniature_book(tmp_path):
     everything = "\n".join(texts)
     assert texts[0].startswith('# <a name="4.-Chapter-rich"></a>4. Chapter rich\n\n*A page of')
     # Below what installs.
-    assert re.match(r"\*Nothing has run yet: .* all of them took [1-9]\d* s\. ", texts[1])
+    assert texts[1].startswith("*Nothing has run yet: ")
     assert "[1. Chapter one]" not in everything
     assert "Fig. 4.1. See [Chapter one](one.ipynb), [A part](#A-part) and (4.1)." in everything
     assert "$$\na = b\n\\tag{4.1}\n$$" in everything

@@ -71,7 +71,7 @@ def test_each_page_says_its_version(page):
 def test_the_page_of_changes_is_the_changelog():
     text = (HTML / "book" / "changelog.html").read_text(encoding="utf-8")
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    told = re.findall(r"<h2>Version ([^,]+), (\S+?)<", text)
+    told = re.findall(r"<h2>Version ([^,]+), <span[^>]*>(\S+?)<", text)  # a date is not broken
     assert told == re.findall(r"^## \[([^\]]+)\] - (\S+)$", changelog, re.MULTILINE)
     assert told
     article = text[text.index("<h1") : text.index("</article>")]

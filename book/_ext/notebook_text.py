@@ -39,12 +39,12 @@ MODULE = re.compile(r'class="udl-widget"[^>]* data-module="([\w-]+)"')
 STYLES = {nodes.emphasis: "*", nodes.strong: "**", nodes.title_reference: "*"}
 
 
-# What a reader of a notebook asks first, since it comes without outputs.
+# What a reader of a notebook asks first, since it comes without outputs. The seconds of a build
+# would make another file of it each time, and another image on Binder.
 BEFORE_A_RUN = (
-    "*Nothing has run yet: figures, questions and interactives appear as you run the cells. On "
-    "the machine that built the book all of them took {seconds:.0f} s. What is folded under "
-    '"Behind the page" holds checks, and the numbers of the text: it has to run, but need not be '
-    "read.*"
+    "*Nothing has run yet: figures, questions and interactives appear as you run the cells. All "
+    'of them take seconds to minutes. What is folded under "Behind the page" holds checks, and '
+    "the numbers of the text: it has to run, but need not be read.*"
 )
 
 
@@ -140,10 +140,9 @@ class Page:
         for exercise in document.findall(is_exercise_node):
             self.headings[exercise["label"]] = self.exercise_heading(exercise)
         self.walk(document, 0)
-        report = getattr(self.env, "udl_reports", {}).get(docname, {})
-        if self.titles and report and docname != app.config.root_doc:
-            seconds = max(1, report["execution_seconds"])
-            self.parts.insert(1, BEFORE_A_RUN.format(seconds=seconds))  # below the title
+        has_run = docname in getattr(self.env, "udl_reports", {})
+        if self.titles and has_run and docname != app.config.root_doc:
+            self.parts.insert(1, BEFORE_A_RUN)  # below the title
         if self.cited:
             self.parts.append("## References")
             entries = (rf"- \[{label}\] {text}" for label, text in sorted(self.cited.items()))
